@@ -1,0 +1,62 @@
+"""What resolvers get: the engine, the viewer, and loaders that read many rows at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from models import JobHost, ProvisionJob, Server
+from runner.engine import Engine
+from runner.servers import tags_of
+from runner.viewer import Viewer
+from runner.worker import Worker
+
+
+class Context:
+    """One HTTP request, or one WebSocket connection. `viewer` is None until the connection is authenticated."""
+
+    def __init__(self, engine: Engine, worker: Worker | None, version: str, viewer: Viewer | None) -> None:
+        self.engine = engine
+        self.worker = worker
+        self.version = version
+        self.given_viewer = viewer
+        self.connection_params: dict[str, Any] | None = None
+        # Uncached: a connection lives long, and rows change.
+        self.tags: DataLoader[int, list[str]] = DataLoader(_tags, cache=False)
+        self.job_servers: DataLoader[int, list[Server]] = DataLoader(_job_servers, cache=False)
+        self.last_jobs: DataLoader[int, ProvisionJob | None] = DataLoader(_last_jobs, cache=False)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who is asking."""
+        if self.given_viewer is None:
+            raise PermissionError
+        return self.given_viewer
+
+
+Info = strawberry.Info[Context, None]
+
+
+async def _tags(server_ids: Sequence[int]) -> list[list[str]]:
+    found = await tags_of(server_ids)
+    return [found[server_id] for server_id in server_ids]
+
+
+async def _job_servers(job_ids: Sequence[int]) -> list[list[Server]]:
+    found: dict[int, list[Server]] = {job_id: [] for job_id in job_ids}
+    rows = await JobHost.filter(job_id__in=list(job_ids), server_id__isnull=False).order_by("id").prefetch_related("server")
+    for row in rows:
+        if row.server is not None:
+            found[row.job_id].append(row.server)
+    return [found[job_id] for job_id in job_ids]
+
+
+async def _last_jobs(server_ids: Sequence[int]) -> list[ProvisionJob | None]:
+    newest = {
+        server_id: await JobHost.filter(server_id=server_id).order_by("-job_id").first().values_list("job_id", flat=True)
+        for server_id in server_ids
+    }
+    ids = [job_id for job_id in newest.values() if job_id is not None]
+    jobs = {job.id: job for job in await ProvisionJob.filter(id__in=ids)}
+    return [jobs.get(newest[server_id]) for server_id in server_ids]

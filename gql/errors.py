@@ -1,0 +1,48 @@
+"""Failures as clients see them: expected ones in the payload, malformed input by code, bugs masked."""
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import MaskErrors
+
+from gql.enums import ErrorCode
+from runner.errors import BadInput, Problem
+
+CODES: dict[type[BaseException], str] = {BadInput: "BAD_USER_INPUT", PermissionError: "UNAUTHENTICATED"}
+
+
+@strawberry.type(description="An expected failure. `field` is the input path; `code` is stable, `message` is for people.")
+class UserError:
+    """One expected failure."""
+
+    code: ErrorCode
+    message: str
+    field: list[str] | None
+
+    @classmethod
+    def of(cls, problem: Problem) -> "UserError":
+        """The error that a problem is to clients."""
+        return cls(code=problem.code, message=problem.message, field=list(problem.field) or None)
+
+
+def is_ours(error: GraphQLError) -> bool:
+    """Whether an exception of a resolver is behind the error; else it is GraphQL's own and fit to show."""
+    return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
+
+
+def is_bug(error: GraphQLError) -> bool:
+    """Whether nobody foresaw this error."""
+    return is_ours(error) and not isinstance(error.original_error, tuple(CODES))
+
+
+class CodedErrors(MaskErrors):
+    """Gives errors of resolvers a code, and hides the text of bugs."""
+
+    def __init__(self) -> None:
+        super().__init__(should_mask_error=is_ours)
+
+    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
+        """The error as a client may see it."""
+        original = error.original_error
+        code = next((code for kind, code in CODES.items() if isinstance(original, kind)), "INTERNAL")
+        message = str(original) if isinstance(original, BadInput) else self.error_message
+        return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})

@@ -1,0 +1,44 @@
+"""Relay global ids: base64 of `Type:number`; inputs accept the bare number as well."""
+
+import base64
+import binascii
+
+import strawberry
+
+from runner.errors import BadInput, quoted
+
+MAX_NUMBER = 2**31 - 1
+
+
+def global_id(type_name: str, number: int) -> strawberry.ID:
+    """The global id of row `number` of a type."""
+    return strawberry.ID(base64.b64encode(f"{type_name}:{number}".encode()).decode())
+
+
+def decode(raw: str) -> tuple[str, int]:
+    """(type name, row number) of a global id; BadInput if it is none."""
+    try:
+        type_name, _, number = base64.b64decode(raw, validate=True).decode("ascii").partition(":")
+    except (binascii.Error, UnicodeError, ValueError) as error:
+        raise _malformed(raw) from error
+    return type_name, _number(number, raw)
+
+
+def row_number(type_name: str, raw: str) -> int:
+    """The row that `raw` (global id or bare number) names; BadInput if it is malformed or of another type."""
+    if raw.isascii() and raw.isdigit():
+        return _number(raw, raw)
+    found, number = decode(raw)
+    if found != type_name:
+        raise BadInput(f"{quoted(raw)} is the id of a {quoted(found)}, not of a {type_name}")
+    return number
+
+
+def _number(text: str, raw: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > MAX_NUMBER:
+        raise _malformed(raw)
+    return int(text)
+
+
+def _malformed(raw: str) -> BadInput:
+    return BadInput(f"{quoted(raw)} is no id: use an `id` that this API gave you, or the bare number")

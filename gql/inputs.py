@@ -1,0 +1,145 @@
+"""What mutations take, and how it becomes what the verbs take."""
+
+import strawberry
+
+from gql.ids import row_number
+from gql.scalars import JSON
+from runner.checks import invalid
+from runner.credentials import Credential
+from runner.errors import BadInput
+from runner.limits import MAX_SERVERS_PER_JOB
+from runner.servers import ServerFields
+from runner.submit import Order
+
+
+@strawberry.input
+class RunProvisionInput:
+    """What to run where."""
+
+    recipe: str
+    server_ids: list[strawberry.ID]
+    extra_vars: JSON | None = None
+    check: bool | None = False
+    diff: bool | None = False
+    tags: list[str] | None = strawberry.field(default=None, description="Ansible's task tags.")
+    skip_tags: list[str] | None = None
+    timeout_seconds: int | None = None
+    priority: int | None = 0
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="The same key within 24 h returns the first job instead of starting another."
+    )
+
+    def order(self) -> Order:
+        """The order that this input means; Refused names an id that cannot be read."""
+        return Order(
+            recipe=self.recipe,
+            server_ids=_server_ids(self.server_ids),
+            extra_vars=self.extra_vars,
+            check=bool(self.check),
+            diff=bool(self.diff),
+            tags=self.tags or [],
+            skip_tags=self.skip_tags or [],
+            timeout_seconds=self.timeout_seconds,
+            priority=self.priority or 0,
+            idempotency_key=self.idempotency_key,
+        )
+
+
+def _server_ids(ids: list[strawberry.ID]) -> list[int]:
+    # Beyond the limit the verb refuses by number alone: do not decode ten thousand ids for that.
+    if len(ids) > MAX_SERVERS_PER_JOB:
+        return list(range(len(ids)))
+    return [number_of("Server", raw, "serverIds", str(index)) for index, raw in enumerate(ids)]
+
+
+def number_of(type_name: str, raw: str, *field: str) -> int:
+    """The row that an input's id names; Refused with the input's path if it is malformed."""
+    try:
+        return row_number(type_name, raw)
+    except BadInput as error:
+        raise invalid(str(error), *field) from error
+
+
+@strawberry.input(
+    one_of=True,
+    description=(
+        "Write-only: no field of this API ever returns a secret. "
+        "`keyFile` is the name of a file in the keys directory, never a path."
+    ),
+)
+class CredentialInput:
+    """How to log in."""
+
+    password: strawberry.Maybe[str]
+    private_key: strawberry.Maybe[str]
+    key_file: strawberry.Maybe[str]
+    local: strawberry.Maybe[bool]
+
+    def credential(self) -> Credential:
+        """The credential with plain values."""
+        return Credential(
+            password=self.password.value if self.password else None,
+            private_key=self.private_key.value if self.private_key else None,
+            key_file=self.key_file.value if self.key_file else None,
+            local=self.local.value if self.local else None,
+        )
+
+
+@strawberry.input
+class CreateServerInput:
+    """A new server."""
+
+    name: str
+    host: str
+    user: str
+    credential: CredentialInput
+    port: int | None = 22
+    tags: list[str] | None = None
+    variables: JSON | None = None
+
+    def fields(self) -> ServerFields:
+        """What the verb takes."""
+        return ServerFields(
+            name=self.name,
+            host=self.host,
+            port=22 if self.port is None else self.port,
+            user=self.user,
+            credential=self.credential.credential(),
+            tags=self.tags,
+            variables=self.variables,
+        )
+
+
+@strawberry.input(description="Fields that are left out stay as they are.")
+class UpdateServerInput:
+    """A change to a server."""
+
+    id: strawberry.ID
+    name: str | None = None
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    credential: CredentialInput | None = None
+    tags: list[str] | None = None
+    variables: JSON | None = None
+    forget_host_key: bool | None = None
+
+    def fields(self) -> ServerFields:
+        """What the verb takes."""
+        return ServerFields(
+            name=self.name,
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            credential=self.credential.credential() if self.credential else None,
+            tags=self.tags,
+            variables=self.variables,
+            forget_host_key=bool(self.forget_host_key),
+        )
+
+
+@strawberry.input
+class DeleteServerInput:
+    """A server to remove."""
+
+    id: strawberry.ID

@@ -1,0 +1,43 @@
+"""The two custom scalars."""
+
+from datetime import UTC, datetime
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+JSON = NewType("JSON", object)
+
+
+def _write_instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat()
+
+
+def _read_instant(value: Any) -> datetime:  # noqa: ANN401 (whatever a client sends)
+    try:
+        instant = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        message = "a DateTime is RFC 3339 with an offset, such as 2026-11-23T09:31:03+00:00"
+        raise GraphQLError(message)
+    return instant.astimezone(UTC)
+
+
+DATE_TIME = strawberry.scalar(
+    name="DateTime",
+    description="An instant, RFC 3339, always UTC with offset, e.g. 2026-11-23T09:31:03.131455+00:00.",
+    serialize=_write_instant,
+    parse_value=_read_instant,
+)
+JSON_SCALAR = strawberry.scalar(
+    name="JSON",
+    description=(
+        "Arbitrary JSON; only for data whose shape this API does not own (host variables, module results)."
+    ),
+    serialize=lambda value: value,
+    parse_value=lambda value: value,
+)
+
+SCALARS: dict[object, ScalarDefinition] = {datetime: DATE_TIME, JSON: JSON_SCALAR}

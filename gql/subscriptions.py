@@ -1,0 +1,53 @@
+"""Subscription: what clients can watch. Each starts from a cursor or from the current state."""
+
+from collections.abc import AsyncGenerator
+
+import strawberry
+
+from gql.context import Info
+from gql.ids import row_number
+from gql.types.job import ProvisionJob
+from gql.types.log import JobLogChunk
+from runner.errors import BadInput
+from runner.jobs import find_job, follow_jobs
+from runner.limits import MAX_PAGE_SIZE
+from runner.logs import follow_log
+
+MAX_WATCHED = 10 * MAX_PAGE_SIZE
+
+
+@strawberry.type
+class Subscription:
+    """What clients can watch."""
+
+    @strawberry.subscription(
+        description=(
+            "Log text from `after` (exclusive) to the end of the job, past and live, without gap or repeat. "
+            "Completes after the chunk with `end: true`."
+        )
+    )
+    async def job_log(
+        self, info: Info, job_id: strawberry.ID, after: str | None = None
+    ) -> AsyncGenerator[JobLogChunk, None]:
+        """A job's log."""
+        job = await find_job(info.context.viewer, row_number("ProvisionJob", job_id))
+        if job is None:
+            raise BadInput(f"there is no job {job_id}")
+        async for piece in follow_log(info.context.engine, info.context.viewer, job, after):
+            yield JobLogChunk.of(piece)
+
+    @strawberry.subscription(
+        description=(
+            "Current state at once, then every change (intermediate states may be merged). "
+            "Without ids: every job that the viewer can see; of these the finished ones come only when they change."
+        )
+    )
+    async def job_updated(
+        self, info: Info, ids: list[strawberry.ID] | None = None
+    ) -> AsyncGenerator[ProvisionJob, None]:
+        """The states of jobs."""
+        if ids is not None and len(ids) > MAX_WATCHED:
+            raise BadInput(f"{len(ids)} ids are too many: watch at most {MAX_WATCHED}, or leave ids out to watch all")
+        numbers = None if ids is None else [row_number("ProvisionJob", raw) for raw in ids]
+        async for job in follow_jobs(info.context.engine, info.context.viewer, numbers):
+            yield ProvisionJob.of(job)

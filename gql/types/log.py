@@ -1,0 +1,57 @@
+"""The log as clients see it: chunks, and pages of them."""
+
+from datetime import datetime
+
+import strawberry
+
+from runner.logs import Page, Piece
+
+_MAX_INT = 2**31 - 1
+
+
+@strawberry.type(description="A run of log bytes, cut at a line end wherever a line end came in time. ANSI codes are kept.")
+class JobLogChunk:
+    """Some text of a log."""
+
+    cursor: str = strawberry.field(description="Resume point after this chunk; opaque.")
+    after: str = strawberry.field(
+        description=(
+            "The cursor this chunk follows: equal to the last `cursor` that the client saw, "
+            "else it has a gap or an overlap."
+        )
+    )
+    first_line: int = strawberry.field(description="1-based number of the first line in `text`.")
+    text: str
+    emitted_at: datetime
+    end: bool = strawberry.field(description="True on the last chunk of a finished job (text may be empty).")
+
+    @classmethod
+    def of(cls, piece: Piece) -> "JobLogChunk":
+        """The chunk that a piece is to clients; bytes that are no UTF-8 are replaced here, and only here."""
+        return cls(
+            cursor=str(piece.stop),
+            after=str(piece.start),
+            first_line=clamped(piece.first_line),
+            text=piece.data.decode(errors="replace"),
+            emitted_at=piece.emitted_at,
+            end=piece.end,
+        )
+
+
+@strawberry.type(description="Consecutive chunks; the next page starts after `cursor`.")
+class JobLogPage:
+    """A page of a log."""
+
+    chunks: list[JobLogChunk]
+    cursor: str
+    has_more: bool
+
+    @classmethod
+    def of(cls, page: Page) -> "JobLogPage":
+        """The page as clients see it."""
+        return cls(chunks=[JobLogChunk.of(piece) for piece in page.pieces], cursor=str(page.cursor), has_more=page.has_more)
+
+
+def clamped(number: int) -> int:
+    """`number`, or the largest Int of GraphQL where it is larger."""
+    return min(number, _MAX_INT)

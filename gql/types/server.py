@@ -1,0 +1,111 @@
+"""Servers and lists of them."""
+
+import base64
+import hashlib
+from datetime import datetime
+from typing import cast
+
+import strawberry
+
+from gql.connection import PageInfo, Slice, cursor_of, take
+from gql.context import Info
+from gql.enums import ServerAuthKind
+from gql.ids import global_id
+from gql.scalars import JSON
+from gql.types.job import ProvisionJob, ProvisionJobConnection
+from gql.types.node import Node
+from models import Server as Row
+from runner.jobs import JobQuery, find_jobs
+
+
+@strawberry.type(description="A server of the application. Secrets are write-only: no field returns one.")
+class Server(Node):
+    """A server."""
+
+    row: strawberry.Private[Row]
+    name: str
+    host: str
+    port: int
+    user: str
+    auth: ServerAuthKind
+    variables: JSON
+    host_key_fingerprint: str | None = strawberry.field(
+        description="SHA-256 fingerprint of the pinned SSH host key; null until first contact."
+    )
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Row) -> "Server":
+        """The server as clients see it."""
+        return cls(
+            id=global_id("Server", row.id),
+            row=row,
+            name=row.name,
+            host=row.host,
+            port=row.port,
+            user=row.user,
+            auth=row.auth,
+            variables=cast("JSON", row.variables),
+            host_key_fingerprint=fingerprint(row.host_key),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+    @strawberry.field(
+        description="Each tag is an inventory group, so a playbook can say `hosts: web` and group_vars apply."
+    )
+    async def tags(self, info: Info) -> list[str]:
+        """Its tags, sorted."""
+        return await info.context.tags.load(self.row.id)
+
+    @strawberry.field(description="The newest job that was asked to run here.")
+    async def last_job(self, info: Info) -> ProvisionJob | None:
+        """Its newest job."""
+        row = await info.context.last_jobs.load(self.row.id)
+        return ProvisionJob.of(row) if row is not None else None
+
+    @strawberry.field(description="Every job that was asked to run here, newest first.")
+    async def jobs(self, info: Info, first: int | None = 50, after: str | None = None) -> ProvisionJobConnection:
+        """Its jobs."""
+        query = find_jobs(info.context.viewer, JobQuery(server_id=self.row.id))
+        return ProvisionJobConnection.of(await take(query, first, after, newest_first=True))
+
+
+def fingerprint(host_key: str | None) -> str | None:
+    """`SHA256:…` of the first pinned key, as ssh-keygen writes it."""
+    parts = (host_key or "").split()
+    if len(parts) < 2:
+        return None
+    digest = hashlib.sha256(base64.b64decode(parts[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@strawberry.type
+class ServerEdge:
+    """A server in a list."""
+
+    cursor: str
+    node: Server
+
+
+@strawberry.type
+class ServerConnection:
+    """A page of servers."""
+
+    query: strawberry.Private[Slice[Row]]
+    edges: list[ServerEdge]
+    nodes: list[Server]
+    page_info: PageInfo
+
+    @strawberry.field
+    async def total_count(self) -> int:
+        """How many servers fit the filter in all."""
+        return await self.query.query.count()
+
+    @classmethod
+    def of(cls, page: Slice[Row]) -> "ServerConnection":
+        """The page as clients see it."""
+        nodes = [Server.of(row) for row in page.rows]
+        edges = [ServerEdge(cursor=cursor_of(node.row), node=node) for node in nodes]
+        return cls(query=page, edges=edges, nodes=nodes, page_info=page.info)

@@ -1,0 +1,1 @@
+"""Schema steps: one folder for each dialect, plain SQL made by aerich and reviewed like code."""

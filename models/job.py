@@ -1,0 +1,110 @@
+"""Jobs: one run of one recipe on some servers, its states and the legal moves between them.
+
+PENDING -> RUNNING -> SUCCESS | ERROR | CANCELED. Every move is a guarded UPDATE: 0 rows changed means that
+somebody else moved the job first, and the caller drops what it wanted to do. docs/states.md draws the machine.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tortoise import fields
+from tortoise.expressions import F
+from tortoise.models import Model
+
+from models.coding import dumps, loads
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    PENDING = "PENDING"  # stored and queued; nothing has started
+    RUNNING = "RUNNING"  # a worker has claimed it
+    SUCCESS = "SUCCESS"  # every requested host is in the recap, without failure
+    ERROR = "ERROR"  # it ended in any other way; `failure_reason` says which
+    CANCELED = "CANCELED"  # a person stopped it
+
+
+FINAL = frozenset({JobStatus.SUCCESS, JobStatus.ERROR, JobStatus.CANCELED})
+
+
+class FailureReason(StrEnum):
+    """Why a job ended as ERROR."""
+
+    PLAYBOOK_FAILED = "PLAYBOOK_FAILED"
+    HOST_UNREACHABLE = "HOST_UNREACHABLE"
+    TIMEOUT = "TIMEOUT"
+    WORKER_LOST = "WORKER_LOST"
+    LAUNCH_FAILED = "LAUNCH_FAILED"
+
+
+class ProvisionJob(Model):
+    """One run of one recipe. `fence` grows with each claim: a writer with an old fence is harmless."""
+
+    id = fields.IntField(primary_key=True)
+    recipe = fields.CharField(max_length=64)
+    revision = fields.CharField(max_length=64)
+    status = fields.CharEnumField(JobStatus, max_length=16, description="where the job stands")
+    failure_reason = fields.CharEnumField(
+        FailureReason, max_length=32, null=True, description="why the job ended as ERROR"
+    )
+    message = fields.TextField(null=True)
+    exit_code = fields.IntField(null=True)
+    check_mode = fields.BooleanField(default=False)
+    diff = fields.BooleanField(default=False)
+    tags: list[str] = fields.JSONField(encoder=dumps, decoder=loads)
+    skip_tags: list[str] = fields.JSONField(encoder=dumps, decoder=loads)
+    extra_vars: dict[str, Any] | None = fields.JSONField(null=True, encoder=dumps, decoder=loads)
+    secret_vars: bytes | None = fields.BinaryField(null=True)
+    timeout_seconds = fields.IntField()
+    priority = fields.IntField(default=0)
+    requested_by = fields.CharField(max_length=64)
+    idempotency_key = fields.CharField(max_length=255, null=True, unique=True)
+    fence = fields.IntField(default=0)
+    worker = fields.CharField(max_length=128, null=True)
+    log_path = fields.CharField(max_length=255, null=True)
+    log_size = fields.BigIntField(default=0)
+    line_count = fields.BigIntField(default=0)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    started_at = fields.DatetimeField(null=True)
+    ended_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "provision_job"
+        table_description = "jobs"
+        indexes = (("status", "id"), ("recipe", "id"), ("requested_by", "id"), ("created_at", "id"))
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing about this job can change any more."""
+        return self.status in FINAL
+
+    @classmethod
+    async def claim(cls, job_id: int, worker: str, at: datetime) -> "ProvisionJob | None":
+        """PENDING -> RUNNING for `worker`, with a new fence; None if the job is not PENDING any more."""
+        moved = await cls.filter(id=job_id, status=JobStatus.PENDING).update(
+            status=JobStatus.RUNNING, fence=F("fence") + 1, worker=worker, started_at=at
+        )
+        return await cls.get(id=job_id) if moved else None
+
+    async def finish(  # noqa: PLR0913 (the columns that become final together)
+        self,
+        *,
+        status: JobStatus,
+        reason: FailureReason | None,
+        message: str | None,
+        exit_code: int | None,
+        at: datetime,
+    ) -> bool:
+        """RUNNING -> a final state, if this claim still holds; False if somebody else moved the job."""
+        moved = await ProvisionJob.filter(id=self.id, status=JobStatus.RUNNING, fence=self.fence).update(
+            status=status, failure_reason=reason, message=message, exit_code=exit_code, ended_at=at, secret_vars=None
+        )
+        return bool(moved)
+
+    @classmethod
+    async def runnable(cls) -> "Iterable[tuple[int, int]]":
+        """(id, priority) of every PENDING job, highest priority first, then oldest first."""
+        rows = await cls.filter(status=JobStatus.PENDING).order_by("-priority", "id").values_list("id", "priority")
+        return [(int(row[0]), int(row[1])) for row in rows]

@@ -1,0 +1,29 @@
+"""Which servers a job was asked to run on."""
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.job import ProvisionJob
+from models.server import Server
+
+
+class JobHost(Model):
+    """One requested server of one job. The row outlives the server, so that history stays readable."""
+
+    id = fields.IntField(primary_key=True)
+    job: fields.ForeignKeyRelation[ProvisionJob] = fields.ForeignKeyField(
+        "models.ProvisionJob", related_name="hosts", on_delete=fields.CASCADE
+    )
+    job_id: int
+    server: fields.ForeignKeyNullableRelation[Server] = fields.ForeignKeyField(
+        "models.Server", related_name="job_hosts", null=True, on_delete=fields.SET_NULL
+    )
+    server_id: int | None
+    host = fields.CharField(max_length=32)
+    server_name = fields.CharField(max_length=64)
+
+    class Meta:
+        table = "job_host"
+        table_description = "requested servers of jobs"
+        unique_together = (("job", "host"),)
+        indexes = (("server", "job"),)

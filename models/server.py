@@ -1,0 +1,55 @@
+"""Servers: where playbooks run, and how to log in there."""
+
+from enum import StrEnum
+from typing import Any
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.coding import dumps, loads
+
+
+class ServerAuthKind(StrEnum):
+    """How Playcast logs in to a server."""
+
+    SSH_KEY = "SSH_KEY"
+    PASSWORD = "PASSWORD"  # noqa: S105 (the name of a kind, not a password)
+    LOCAL = "LOCAL"
+
+
+class Server(Model):
+    """One server of the application. `credential` holds the encrypted secret and is never shown."""
+
+    id = fields.IntField(primary_key=True)
+    name = fields.CharField(max_length=64, unique=True)
+    host = fields.CharField(max_length=255)
+    port = fields.IntField()
+    user = fields.CharField(max_length=32)
+    auth = fields.CharEnumField(ServerAuthKind, max_length=16, description="how to log in")
+    credential: bytes | None = fields.BinaryField(null=True)
+    variables: dict[str, Any] = fields.JSONField(encoder=dumps, decoder=loads)
+    host_key = fields.TextField(null=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    updated_at = fields.DatetimeField(auto_now=True)
+
+    tags: fields.ReverseRelation["ServerTag"]
+
+    class Meta:
+        table = "server"
+        table_description = "servers"
+
+
+class ServerTag(Model):
+    """One tag of one server; each tag is an inventory group."""
+
+    id = fields.IntField(primary_key=True)
+    server: fields.ForeignKeyRelation[Server] = fields.ForeignKeyField(
+        "models.Server", related_name="tags", on_delete=fields.CASCADE
+    )
+    server_id: int
+    tag = fields.CharField(max_length=32, db_index=True)
+
+    class Meta:
+        table = "server_tag"
+        table_description = "tags of servers"
+        unique_together = (("server", "tag"),)

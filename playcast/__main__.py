@@ -1,0 +1,5 @@
+"""`python -m playcast` is the command `playcast`."""
+
+from playcast.cli import main
+
+main()

@@ -1,0 +1,76 @@
+"""Who is calling: the one bearer token, checked in constant time, on every route but the two health checks."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from yarl import URL
+
+from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+VIEWER = web.RequestKey("viewer", Viewer)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Gate:
+    """Turns what a caller shows into a viewer. Without a token only this machine can reach the server."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def viewer_for(self, token: object) -> Viewer | None:
+        """The viewer that `token` stands for; None if it is wrong."""
+        if self._token is None:
+            return LOCAL_VIEWER
+        if not isinstance(token, str) or not hmac.compare_digest(token.encode(), self._token.encode()):
+            return None
+        return TOKEN_VIEWER
+
+    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+        """Refuses requests without the right token; a WebSocket may bring it in its first message instead."""
+
+        @web.middleware
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path in OPEN_PATHS:
+                return await handler(request)
+            if self._token is None and not _asks_for_this_machine(request):
+                # A page of another site whose name was made to point here (DNS rebinding).
+                return problem(403, "this server has no token, so it answers to localhost only")
+            shown = _bearer(request)
+            viewer = self.viewer_for(shown)
+            if viewer is not None:
+                request[VIEWER] = viewer
+            elif shown is not None or not _is_websocket(request):
+                return problem(401, "send the token as `Authorization: Bearer …`")
+            return await handler(request)
+
+        return check
+
+
+def problem(status: int, message: str) -> web.Response:
+    """An error as JSON: `{"error": message}`."""
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return web.json_response({"error": message}, status=status, headers=headers)
+
+
+def _bearer(request: web.Request) -> str | None:
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_websocket(request: web.Request) -> bool:
+    return request.path == "/graphql" and request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _asks_for_this_machine(request: web.Request) -> bool:
+    try:
+        host = URL(f"//{request.host}").host or ""
+    except ValueError:
+        return False
+    return host in _LOCAL_HOSTS or host.startswith("127.")

@@ -1,0 +1,117 @@
+"""The database: where it is, who may write it, its migrations."""
+
+import asyncio
+import contextvars
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aerich import Command
+from tortoise import Tortoise
+
+from playcast.settings import Settings
+from runner.errors import PlaycastError
+
+MODELS = ["models", "aerich.models"]
+_SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "asyncpg": "postgres"}
+
+
+def dialect(url: str) -> str:
+    """`sqlite` or `postgres`: the folder of the migrations."""
+    scheme = url.partition("://")[0]
+    if scheme not in _SCHEMES:
+        message = "PLAYCAST_DATABASE_URL: use sqlite:///path/to/file or postgres://user@host/name"
+        raise PlaycastError(message)
+    return _SCHEMES[scheme]
+
+
+def tortoise_config(url: str) -> dict[str, Any]:
+    """Tortoise's configuration for a database URL."""
+    if dialect(url) == "sqlite":
+        connection = url if "?" in url else f"{url}?synchronous=NORMAL&busy_timeout=10000"
+    else:
+        connection = "asyncpg://" + url.partition("://")[2]
+    return {
+        "connections": {"default": connection},
+        "apps": {"models": {"models": MODELS, "default_connection": "default"}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def migrations_dir() -> Path:
+    """`migrations/` of the checkout, or of the installed package."""
+    return Path(__file__).resolve().parent.parent / "migrations"
+
+
+async def migrate(url: str) -> list[str]:
+    """Bring the database to the newest schema; the names of the steps that were taken."""
+    if dialect(url) == "sqlite":
+        make_file(file_of(url))
+    # In an empty context: aerich opens Tortoise for itself, and would take a closed one that it finds for its own.
+    return await asyncio.create_task(_upgrade(url), context=contextvars.Context())
+
+
+async def _upgrade(url: str) -> list[str]:
+    command = Command(tortoise_config(url), app="models", location=str(migrations_dir() / dialect(url)))
+    try:
+        await command.init()
+        return await command.upgrade(run_in_transaction=True)
+    finally:
+        await Tortoise.close_connections()
+
+
+def make_file(file: Path) -> None:
+    """Create an empty database that can give space back: this cannot be chosen once it has tables."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(file)
+        try:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("VACUUM")
+        finally:
+            connection.close()
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[None]:
+    """The database, open for every task of this process while the context lasts."""
+    context = await Tortoise.init(config=tortoise_config(url), _enable_global_fallback=True)
+    try:
+        yield
+    finally:
+        await context.close_connections()
+
+
+def file_of(url: str) -> Path:
+    """The file of a SQLite URL."""
+    return Path(url.partition("://")[2].partition("?")[0])
+
+
+class WriterLock:
+    """Keeps a second writing process off an embedded database: SQLite's own lock would fail its transactions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._fd: int | None = None
+        if dialect(settings.database_url) != "sqlite":
+            return
+        file = file_of(settings.database_url)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(file.with_name(file.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.release()
+            message = f"another Playcast already works on {file}: stop it first, or use its API"
+            raise PlaycastError(message) from error
+
+    def release(self) -> None:
+        """Let the next process in."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,79 @@
+"""Running the app: listen, say so, stop cleanly on the first SIGINT or SIGTERM."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from playcast.app import make_app
+from playcast.settings import Settings
+from runner.errors import PlaycastError
+
+SHUTDOWN_SECONDS = 5.0
+Started = Callable[[str], Awaitable[None]]
+
+
+async def serve(settings: Settings, started: Started | None = None) -> None:
+    """Serve until a signal; `started` is called once with the address, and ends with the server."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    app_runner = web.AppRunner(
+        make_app(settings), access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
+    )
+    try:
+        await app_runner.setup()
+        site = web.TCPSite(app_runner, settings.host, settings.port)
+        try:
+            await site.start()
+        except OSError as error:
+            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PLAYCAST_PORT to another"
+            raise PlaycastError(message) from error
+        address = _address(settings, app_runner)
+        print(f"Playcast is ready on {address}", flush=True)  # noqa: T201 (the one line that serve promises)
+        await _until(stop, started, address)
+    finally:
+        await app_runner.cleanup()
+
+
+async def _until(stop: asyncio.Event, started: Started | None, address: str) -> None:
+    task = asyncio.ensure_future(started(address)) if started is not None else None
+    waiting = asyncio.ensure_future(stop.wait())
+    try:
+        if task is not None:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        await waiting
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        waiting.cancel()
+
+
+def _address(settings: Settings, app_runner: web.AppRunner) -> str:
+    port = app_runner.addresses[0][1]
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def set_up_logging() -> None:
+    """Log lines on stderr, one event each; stdout stays for what commands print."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Strawberry logs every client error; PlaycastSchema logs what matters.
+    logging.getLogger("strawberry.execution").setLevel(logging.CRITICAL)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

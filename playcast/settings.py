@@ -1,0 +1,123 @@
+"""Settings: the only place that reads the environment. docs/settings.md describes each one."""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from runner.errors import PlaycastError
+from runner.limits import MAX_TIMEOUT_SECONDS
+
+PREFIX = "PLAYCAST_"
+_SECRETS = ("token", "secret_key")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_MIN_TOKEN = 8
+
+
+class Settings(BaseSettings):
+    """Every value that an installation may choose."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; other than loopback needs a token.")
+    port: int = Field(3001, ge=0, le=65535, description="TCP port to listen on.")
+    data_dir: Path = Field(Path("data"), description="Where the database and the secret key live.")
+    jobs_dir: Path = Field(Path(), description="Where job directories live; default: `jobs` in the data directory.")
+    database_url: str = Field("", description="Default: `playcast.sqlite3` in the data directory.")
+    ansible_dir: Path = Field(Path(), description="Playbooks, roles, group_vars and ansible.cfg.")
+    keys_dir: Path | None = Field(None, description="Mounted private keys that `keyFile` credentials name.")
+    token: str | None = Field(None, description="Bearer token that guards every route and socket.")
+    token_file: Path | None = Field(None, description="A file that holds the token.")
+    secret_key: str | None = Field(None, description="Fernet key that encrypts secrets in the database.")
+    secret_key_file: Path | None = Field(None, description="A file that holds the secret key.")
+    slots: int = Field(
+        default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1000, description="Jobs that run at the same time."
+    )
+    timeout: int = Field(1800, ge=1, le=MAX_TIMEOUT_SECONDS, description="Seconds after which a job is stopped.")
+    graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
+    worker: str = Field(default_factory=socket.gethostname, description="Name of this machine's worker.")
+    url: str = Field("", description="Where `run` and `logs` find the server; default: host and port above.")
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 (pydantic's hook)
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (pydantic's signature)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's signature)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.data_dir = self.data_dir.absolute()
+        self.jobs_dir = self.jobs_dir.absolute() if self.jobs_dir.parts else self.data_dir / "jobs"
+        self.ansible_dir = self.ansible_dir.absolute() if self.ansible_dir.parts else shipped_ansible_dir()
+        self.database_url = self.database_url or f"sqlite://{self.data_dir / 'playcast.sqlite3'}"
+        self.url = self.url.rstrip("/") or f"http://{_bracketed(self.host)}:{self.port}"
+        for name in _SECRETS:
+            setattr(self, name, self._secret(name))
+        if self.token is not None and (len(self.token) < _MIN_TOKEN or not self.token.isascii()):
+            message = f"PLAYCAST_TOKEN needs at least {_MIN_TOKEN} plain characters"
+            raise ValueError(message)
+        return self
+
+    def _secret(self, name: str) -> str | None:
+        value: str | None = getattr(self, name)
+        file: Path | None = getattr(self, f"{name}_file")
+        if value is not None and file is not None:
+            message = f"set {PREFIX}{name.upper()} or {PREFIX}{name.upper()}_FILE, not both"
+            raise ValueError(message)
+        if file is None:
+            return value
+        try:
+            content = file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"{PREFIX}{name.upper()}_FILE: {file} cannot be read ({error})"
+            raise ValueError(message) from error
+        if not content:
+            message = f"{PREFIX}{name.upper()}_FILE: {file} is empty"
+            raise ValueError(message)
+        return content
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in _LOOPBACK or self.host.startswith("127.")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def shipped_ansible_dir() -> Path:
+    """`ansible/` of the checkout, else the copy inside the installed package."""
+    here = Path(__file__).resolve().parent
+    checkout = here.parent / "ansible"
+    return checkout if (checkout / "ansible.cfg").is_file() else here / "_ansible"
+
+
+def load(environment: Mapping[str, str] | None = None, **given: object) -> Settings:
+    """The settings of this process; PlaycastError is one clear line that names the setting. `given` wins."""
+    environment = os.environ if environment is None else environment
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if "DATABASE_URL" in environment and PREFIX + "DATABASE_URL" not in environment:
+        chosen.setdefault("database_url", environment["DATABASE_URL"])
+    try:
+        return Settings(**chosen)  # type: ignore[arg-type]  # pydantic checks each value
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper() + ": " if first["loc"] else ""
+        message = f"{name}{first['msg'].removeprefix('Value error, ')}"
+        raise PlaycastError(message) from error
+
+
+def unknown_names(environment: Mapping[str, str]) -> list[str]:
+    """Names that look like settings and are none: most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)

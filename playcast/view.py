@@ -1,0 +1,143 @@
+"""GraphQL over HTTP POST and `graphql-transport-ws`, hosted by aiohttp."""
+
+import asyncio
+import json
+import weakref
+from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import WSCloseCode, web
+from strawberry import Schema
+from strawberry.aiohttp.views import AiohttpWebSocketAdapter, GraphQLView
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import NonJsonMessageReceived, WebSocketDisconnected
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.unset import UNSET, UnsetType
+
+from gql.context import Context
+from playcast.auth import VIEWER, Gate
+from runner.engine import Engine
+from runner.worker import Worker
+
+HEARTBEAT_SECONDS = 20.0
+INIT_SECONDS = 10
+MAX_MESSAGE_BYTES = 64 * 1024
+# A peer that takes nothing for this long is let go; it resumes from its cursor.
+SEND_SECONDS = 60.0
+_NEEDS_ID = frozenset({"subscribe", "complete"})
+
+
+class SocketAdapter(AiohttpWebSocketAdapter):
+    """Lets only well-formed messages in, and never waits for ever for a peer that stopped reading."""
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        """Messages of the protocol's shape; anything else closes the socket with 4400."""
+        messages = super().iter_json(ignore_parsing_errors=ignore_parsing_errors)
+        try:
+            async for message in messages:
+                if not _well_formed(message):
+                    raise NonJsonMessageReceived
+                yield message
+        except (ValueError, RecursionError) as error:
+            raise NonJsonMessageReceived from error
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send, within SEND_SECONDS."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await super().send_json(message)
+        except TimeoutError as error:
+            transport = self.request.transport
+            if transport is not None:
+                transport.abort()
+            raise WebSocketDisconnected from error
+        except ConnectionError as error:
+            raise WebSocketDisconnected from error
+
+
+def _well_formed(message: object) -> bool:
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return False
+    if message["type"] in _NEEDS_ID and not isinstance(message.get("id"), str):
+        return False
+    if message["type"] != "subscribe":
+        return True
+    payload = message.get("payload")
+    return (
+        isinstance(payload, dict)
+        and isinstance(payload.get("query"), str)
+        and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("operationName"), str | None)
+    )
+
+
+class PlaycastView(GraphQLView[Context, None]):
+    """The view of one app. It keeps track of its sockets, to close them when the server stops."""
+
+    websocket_adapter_class = SocketAdapter
+
+    def __init__(  # noqa: PLR0913 (the parts of one app)
+        self, schema: Schema, engine: Engine, worker: Worker, gate: Gate, version: str, *, graphiql: bool
+    ) -> None:
+        super().__init__(
+            schema,
+            graphql_ide="graphiql" if graphiql else None,
+            allow_queries_via_get=False,
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
+        )
+        self._engine = engine
+        self._worker = worker
+        self._gate = gate
+        self._version = version
+        self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
+
+    async def get_context(self, request: web.Request, response: web.Response | web.WebSocketResponse) -> Context:
+        """The context of one request or socket."""
+        return Context(self._engine, self._worker, self._version, request.get(VIEWER))
+
+    async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
+        """Take the token from the first message, unless a header has brought it already."""
+        if context.given_viewer is None:
+            context.given_viewer = self._gate.viewer_for((context.connection_params or {}).get("token"))
+        if context.given_viewer is None:
+            raise ConnectionRejectionError
+        return UNSET
+
+    async def create_websocket_response(self, request: web.Request, subprotocol: str | None) -> web.WebSocketResponse:
+        """A socket with heartbeat and a bound on what it takes in."""
+        socket = web.WebSocketResponse(
+            protocols=[subprotocol] if subprotocol else [],
+            heartbeat=HEARTBEAT_SECONDS,
+            max_msg_size=MAX_MESSAGE_BYTES,
+            compress=False,
+        )
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        return socket
+
+    async def close_sockets(self) -> None:
+        """Tell every client that the server goes away; clients reconnect and resume on 1001."""
+        closing = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"server stops") for socket in list(self._sockets)]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    def decode_json(self, data: str | bytes) -> Any:  # noqa: ANN401 (JSON)
+        """JSON without NaN and infinities, which are no JSON and break other readers."""
+        try:
+            return json.loads(data, parse_constant=_no_constant)
+        except (RecursionError, UnicodeDecodeError) as error:
+            raise json.JSONDecodeError(str(error), "", 0) from error
+        except json.JSONDecodeError:
+            raise
+        except ValueError as error:
+            raise json.JSONDecodeError(str(error), "", 0) from error
+
+    def encode_json(self, data: object) -> str:
+        """Compact JSON, with text as it is."""
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _no_constant(name: str) -> None:
+    message = f"{name} is not JSON"
+    raise ValueError(message)

@@ -1,0 +1,1 @@
+"""What Playcast does: submit, dispatch, launch, tail, finish. Knows neither HTTP nor GraphQL."""

@@ -1,0 +1,82 @@
+"""Wake-ups from writers to readers: "look again", never the data itself.
+
+A listener holds the set of ids that changed since it last looked, so it is bounded however slow its reader is.
+Correctness never rests on the bus: readers read the tables after their own cursor.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from enum import Enum
+from typing import Protocol
+
+
+class Topic(Enum):
+    """What may have changed about a job."""
+
+    LOG = "log"
+    JOB = "job"
+
+
+Key = tuple[Topic, int | None]
+
+
+class Listener:
+    """What one reader has yet to look at."""
+
+    def __init__(self) -> None:
+        self._dirty: set[tuple[Topic, int]] = set()
+        self._event = asyncio.Event()
+
+    def mark(self, topic: Topic, job_id: int) -> None:
+        """Note that `job_id` changed and wake the reader."""
+        self._dirty.add((topic, job_id))
+        self._event.set()
+
+    async def wait(self, timeout: float) -> set[tuple[Topic, int]]:
+        """What changed since the last call; an empty set after `timeout` seconds of silence."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        self._event.clear()
+        dirty, self._dirty = self._dirty, set()
+        return dirty
+
+
+class Bus(Protocol):
+    """Carries wake-ups; delivery may be late or doubled, and is lost only together with the process."""
+
+    def publish(self, topic: Topic, job_id: int) -> None:
+        """Wake every listener of `job_id`, and every listener of all jobs."""
+        ...
+
+    def listen(self, *keys: Key) -> AbstractContextManager[Listener]:
+        """A listener for `keys` while the context is open; an id of None means every job."""
+        ...
+
+
+class LocalBus:
+    """The bus of one process."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[Key, set[Listener]] = {}
+
+    def publish(self, topic: Topic, job_id: int) -> None:
+        """Wake every listener of `job_id`, and every listener of all jobs."""
+        for key in ((topic, job_id), (topic, None)):
+            for listener in self._listeners.get(key, ()):
+                listener.mark(topic, job_id)
+
+    @contextmanager
+    def listen(self, *keys: Key) -> Iterator[Listener]:
+        """A listener for `keys` while the context is open; an id of None means every job."""
+        listener = Listener()
+        for key in keys:
+            self._listeners.setdefault(key, set()).add(listener)
+        try:
+            yield listener
+        finally:
+            for key in keys:
+                self._listeners[key].discard(listener)
+                if not self._listeners[key]:
+                    del self._listeners[key]

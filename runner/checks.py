@@ -1,0 +1,144 @@
+"""What a value from outside must look like before it comes near ssh, ansible or a table.
+
+Each check returns the value to store or raises `Refused` with INVALID, naming the field and what to do.
+"""
+
+import ipaddress
+import json
+import re
+from typing import Any
+
+from runner.errors import ErrorCode, Refused, quoted
+
+MAX_VARIABLES_BYTES = 64 * 1024
+MAX_VARIABLES_DEPTH = 16
+MAX_TAGS = 64
+MAX_INTEGER = 2**63 - 1
+
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+_GROUP = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_TASK_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_INTERPRETER = re.compile(r"/[A-Za-z0-9_./+-]{1,254}|auto|auto_silent")
+_RESERVED_GROUPS = frozenset({"all", "ungrouped"})
+_INTERPRETER_VARIABLE = "ansible_python_interpreter"
+
+
+def invalid(message: str, *field: str) -> Refused:
+    """A refusal of one input value."""
+    return Refused.one(ErrorCode.INVALID, message, *field)
+
+
+def name(value: str, *field: str) -> str:
+    """A server's name: 1 to 64 printable characters without a space at either end."""
+    if not 1 <= len(value) <= 64 or not value.isprintable() or value != value.strip():
+        message = f"{quoted(value)} is no server name: use 1 to 64 printable characters, no space at either end"
+        raise invalid(message, *field)
+    return text(value, *field)
+
+
+def host(value: str, *field: str) -> str:
+    """An IP address or an RFC 1123 host name."""
+    try:
+        return str(ipaddress.ip_address(value)) if "%" not in value else _no_host(value, *field)
+    except ValueError:
+        return value if _HOSTNAME.fullmatch(value) else _no_host(value, *field)
+
+
+def _no_host(value: str, *field: str) -> str:
+    message = f"{quoted(value)} is no host: use an IP address or a host name such as web-1.example.org"
+    raise invalid(message, *field)
+
+
+def port(value: int, *field: str) -> int:
+    """A TCP port."""
+    if not 1 <= value <= 65535:
+        raise invalid(f"{value} is no port: use a number from 1 to 65535", *field)
+    return value
+
+
+def user(value: str, *field: str) -> str:
+    """A login name as useradd accepts it."""
+    if not _USER.fullmatch(value):
+        message = (
+            f"{quoted(value)} is no user name: use a letter or _ first, "
+            "then letters, digits, _, . or -, at most 32 in all"
+        )
+        raise invalid(message, *field)
+    return value
+
+
+def server_tags(values: list[str], *field: str) -> list[str]:
+    """Tags of a server, each an inventory group; sorted, without repeats."""
+    if len(values) > MAX_TAGS:
+        raise invalid(f"{len(values)} tags are too many: use at most {MAX_TAGS}", *field)
+    for value in values:
+        if not _GROUP.fullmatch(value) or value in _RESERVED_GROUPS:
+            message = (
+                f"{quoted(value)} is no tag: use a small letter first, then small letters, digits or _, "
+                "at most 32 in all, and neither all nor ungrouped (each tag becomes an inventory group)"
+            )
+            raise invalid(message, *field)
+    return sorted(set(values))
+
+
+def task_tags(values: list[str], *field: str) -> list[str]:
+    """Ansible's task tags for one run, in the given order."""
+    if len(values) > MAX_TAGS:
+        raise invalid(f"{len(values)} tags are too many: use at most {MAX_TAGS}", *field)
+    for value in values:
+        if not _TASK_TAG.fullmatch(value):
+            message = f"{quoted(value)} is no task tag: use letters, digits, _, ., : or -, at most 64, no - first"
+            raise invalid(message, *field)
+    return values
+
+
+def text(value: str, *field: str) -> str:
+    """Text that every database and YAML can hold: no NUL, no lone surrogate."""
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise invalid("text must not contain NUL or half a surrogate pair", *field)
+    return value
+
+
+def variables(value: object, *field: str) -> dict[str, Any]:
+    """An object of Ansible variables: plain JSON, bounded, and no connection variable."""
+    if not isinstance(value, dict):
+        raise invalid('variables must be a JSON object, such as {"app_port": 8080}', *field)
+    for key, item in value.items():
+        _variable(key, item, *field)
+    if len(json.dumps(value)) > MAX_VARIABLES_BYTES:
+        raise invalid(f"variables are too large: keep them under {MAX_VARIABLES_BYTES // 1024} KiB of JSON", *field)
+    return value
+
+
+def _variable(key: object, item: object, *field: str) -> None:
+    if not isinstance(key, str) or not _VARIABLE.fullmatch(key):
+        raise invalid(f"{quoted(key)} is no variable name: use letters, digits and _, no digit first", *field)
+    if key == _INTERPRETER_VARIABLE:
+        if not isinstance(item, str) or not _INTERPRETER.fullmatch(item):
+            raise invalid(f"{key} must be an absolute path such as /usr/bin/python3", *field, key)
+    elif key.startswith("ansible_"):
+        # Connection variables run commands on the controller (ProxyCommand, executable paths, become flags).
+        message = f"{key} is not allowed: of Ansible's own variables only {_INTERPRETER_VARIABLE} may be set"
+        raise invalid(message, *field, key)
+    _plain(item, 1, *field, key)
+
+
+def _plain(value: object, depth: int, *field: str) -> None:
+    if depth > MAX_VARIABLES_DEPTH:
+        raise invalid(f"variables are nested too deep: use at most {MAX_VARIABLES_DEPTH} levels", *field)
+    if isinstance(value, str):
+        text(value, *field)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            text(key, *field)
+            _plain(item, depth + 1, *field)
+    elif isinstance(value, list):
+        for item in value:
+            _plain(item, depth + 1, *field)
+    elif isinstance(value, float) and not (-1.8e308 < value < 1.8e308):
+        raise invalid("numbers must be finite", *field)
+    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise invalid("whole numbers must fit in 64 bits; send larger ones as text", *field)

@@ -1,0 +1,117 @@
+"""Credentials: from what a client sends, to what the table holds, to what a job gets."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
+
+from models import Server, ServerAuthKind
+from runner.checks import invalid, text
+from runner.errors import LaunchFailed, quoted
+from runner.vault import Vault
+
+MAX_PASSWORD = 1024
+MAX_KEY_BYTES = 64 * 1024
+_KEY_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FIELD = "credential"
+_OPENSSH = "BEGIN OPENSSH PRIVATE KEY"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a client sends: exactly one of the four is set."""
+
+    password: str | None = None
+    private_key: str | None = None
+    key_file: str | None = None
+    local: bool | None = None
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a job needs to log in, in clear: only ever in memory."""
+
+    password: str | None = None
+    private_key: str | None = None
+
+
+class Credentials:
+    """Checks, encrypts and opens credentials. `keys_dir` holds mounted private keys, if there is one."""
+
+    def __init__(self, vault: Vault, keys_dir: Path | None) -> None:
+        self._vault = vault
+        self._keys_dir = keys_dir
+
+    def accept(self, given: Credential) -> tuple[ServerAuthKind, bytes | None]:
+        """What the table stores for `given`; Refused if it is malformed."""
+        if given.password is not None:
+            return ServerAuthKind.PASSWORD, self._vault.lock({"password": _password(given.password)})
+        if given.private_key is not None:
+            key = _private_key(given.private_key, _FIELD, "privateKey")
+            return ServerAuthKind.SSH_KEY, self._vault.lock({"privateKey": key})
+        if given.key_file is not None:
+            self._read_key_file(given.key_file)
+            return ServerAuthKind.SSH_KEY, self._vault.lock({"keyFile": given.key_file})
+        if given.local is True:
+            return ServerAuthKind.LOCAL, None
+        raise invalid("give one of password, privateKey, keyFile, or local: true", _FIELD)
+
+    def open(self, server: Server) -> Login:
+        """The login of `server` in clear; LaunchFailed if its key file is gone."""
+        if server.credential is None:
+            return Login()
+        secret = self._vault.unlock(server.credential)
+        if "password" in secret:
+            return Login(password=str(secret["password"]))
+        if "privateKey" in secret:
+            return Login(private_key=str(secret["privateKey"]))
+        return Login(private_key=self._read_key_file(str(secret["keyFile"]), failure=LaunchFailed))
+
+    def _read_key_file(self, name: str, failure: type[LaunchFailed] | None = None) -> str:
+        def refuse(message: str) -> Exception:
+            return failure(message) if failure else invalid(message, _FIELD, "keyFile")
+
+        if not _KEY_FILE.fullmatch(name):
+            raise refuse(f"{quoted(name)} is no key file: give the name of a file in the keys directory, not a path")
+        if self._keys_dir is None:
+            raise refuse("there is no keys directory here: set PLAYCAST_KEYS_DIR, or send the key as privateKey")
+        path = (self._keys_dir / name).resolve()
+        # Mounted secrets are often links inside their directory (..data/key); links that lead out are refused.
+        if not path.is_relative_to(self._keys_dir.resolve()) or not path.is_file():
+            raise refuse(f"there is no key file {quoted(name)} in the keys directory")
+        try:
+            return _private_key(path.read_text(), _FIELD, "keyFile")
+        except (OSError, UnicodeDecodeError) as error:
+            raise refuse(f"the key file {quoted(name)} cannot be read: {error}") from error
+
+
+def _password(value: str) -> str:
+    if not 1 <= len(value) <= MAX_PASSWORD or "\n" in value or "\r" in value:
+        raise invalid(f"a password has 1 to {MAX_PASSWORD} characters, all on one line", _FIELD, "password")
+    return text(value, _FIELD, "password")
+
+
+def _private_key(value: str, *field: str) -> str:
+    key = value.strip().replace("\r\n", "\n") + "\n"
+    if len(key) > MAX_KEY_BYTES:
+        raise invalid(f"a private key has at most {MAX_KEY_BYTES // 1024} KiB", *field)
+    try:
+        if _OPENSSH in key:
+            load_ssh_private_key(key.encode(), password=None)
+            return key
+        # The only form that ansible takes as text is OpenSSH's own.
+        loaded = load_pem_private_key(key.encode(), password=None)
+        return loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    except (ValueError, TypeError, UnsupportedAlgorithm, UnicodeEncodeError) as error:
+        if isinstance(error, TypeError | UnsupportedAlgorithm) or "ENCRYPTED" in key or "encrypted" in str(error):
+            raise invalid("the private key has a passphrase, or a kind that is not supported: store it without", *field) from error
+        message = "this is no private key that can be read: send the whole text, from -----BEGIN to END-----"
+        raise invalid(message, *field) from error

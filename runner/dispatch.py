@@ -1,0 +1,56 @@
+"""Dispatchers hand ids of runnable jobs to workers: at least once, in any order. The job's row decides."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from models import ProvisionJob
+
+Run = Callable[[int], Awaitable[None]]
+
+
+class Dispatcher(Protocol):
+    """Delivers "job 42 may start"."""
+
+    async def enqueue(self, tx: BaseDBAsyncClient, job_id: int, priority: int) -> None:
+        """Hand over a job inside the transaction that writes it."""
+        ...
+
+    async def committed(self, job_id: int) -> None:
+        """To be called after the commit of that transaction."""
+        ...
+
+    async def work(self, run: Run, slots: int) -> None:
+        """Deliver ids to `run`, at most `slots` at a time, until cancelled."""
+        ...
+
+
+class LocalDispatcher:
+    """An in-process priority queue, refilled from the PENDING jobs: higher priority first, then older."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.PriorityQueue[tuple[int, int]] = asyncio.PriorityQueue()
+        self._uncommitted: dict[int, int] = {}
+
+    async def enqueue(self, tx: BaseDBAsyncClient, job_id: int, priority: int) -> None:  # noqa: ARG002 (an in-process queue needs no transaction)
+        """Hand over a job; it is delivered after `committed`."""
+        self._uncommitted[job_id] = priority
+
+    async def committed(self, job_id: int) -> None:
+        """Release that job. A delivery before its commit would find no PENDING row and be dropped."""
+        self._queue.put_nowait((-self._uncommitted.pop(job_id), job_id))
+
+    async def work(self, run: Run, slots: int) -> None:
+        """Deliver ids to `run` until cancelled; what was PENDING at the start comes first."""
+        for job_id, priority in await ProvisionJob.runnable():
+            self._queue.put_nowait((-priority, job_id))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(slots):
+                group.create_task(self._slot(run))
+
+    async def _slot(self, run: Run) -> None:
+        while True:
+            _, job_id = await self._queue.get()
+            await run(job_id)

@@ -1,0 +1,23 @@
+"""The parts that verbs work with, tied together once at the edge."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.bus import Bus
+from runner.credentials import Credentials
+from runner.dispatch import Dispatcher
+from runner.recipes import RecipeBook
+from runner.vault import Vault
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Everything a verb needs beside its own arguments. `timeout` is the default of a run, in seconds."""
+
+    bus: Bus
+    dispatcher: Dispatcher
+    recipes: RecipeBook
+    credentials: Credentials
+    vault: Vault
+    jobs_dir: Path
+    timeout: int

@@ -1,0 +1,67 @@
+"""Everything Playcast refuses or fails at, as one tree.
+
+PlaycastError
+├── Refused        what a caller asked cannot be done; carries one or more problems, nothing was changed
+├── BadInput       a malformed id, cursor or page size in a query
+└── LaunchFailed   a claimed job could not be started
+
+Messages are written for people where the rule lives; the edge translates each class once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Stable codes of expected failures."""
+
+    INVALID = "INVALID"
+    NOT_FOUND = "NOT_FOUND"
+    RECIPE_NOT_ALLOWED = "RECIPE_NOT_ALLOWED"
+    SERVERS_EMPTY = "SERVERS_EMPTY"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    JOB_NOT_FINISHED = "JOB_NOT_FINISHED"
+    JOB_FINISHED = "JOB_FINISHED"
+    IN_USE = "IN_USE"
+    FORBIDDEN = "FORBIDDEN"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One expected failure: `field` is the path of the input that caused it."""
+
+    code: ErrorCode
+    message: str
+    field: tuple[str, ...] = ()
+
+
+class PlaycastError(Exception):
+    """The root: a message fit for a person."""
+
+
+class Refused(PlaycastError):
+    """A request that cannot be carried out; nothing was changed."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(problem.message for problem in self.problems))
+
+    @classmethod
+    def one(cls, code: ErrorCode, message: str, *field: str) -> "Refused":
+        """A refusal with a single problem."""
+        return cls([Problem(code, message, field)])
+
+
+class BadInput(PlaycastError):
+    """A value in a query that cannot be read: a malformed id, cursor or page size."""
+
+
+class LaunchFailed(PlaycastError):
+    """A claimed job could not be started; the message says what to do."""
+
+
+def quoted(value: object, most: int = 60) -> str:
+    """`value` for use inside a message: escaped and cut, since it may be hostile."""
+    text = ascii(value) if not isinstance(value, str) else ascii(value)[1:-1]
+    return f'"{text[:most]}…"' if len(text) > most else f'"{text}"'

@@ -1,0 +1,97 @@
+"""What a recipe takes as extra variables, declared in `ansible/recipes/<name>.yml`.
+
+The file holds `inputs:`, a mapping in the form of Ansible's argument spec: type, required, default, choices,
+description, no_log. A recipe without the file takes any variables.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runner.checks import invalid, variables
+from runner.errors import PlaycastError, Problem, Refused, quoted
+
+_FITS: dict[str, Callable[[object], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "path": lambda value: isinstance(value, str),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "bool": lambda value: isinstance(value, bool),
+    "list": lambda value: isinstance(value, list),
+    "dict": lambda value: isinstance(value, dict),
+    "raw": lambda _value: True,
+}
+
+
+@dataclass(frozen=True)
+class RecipeInput:
+    """One declared input. A `secret` value is stored encrypted and never shown."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    choices: list[Any] | None
+    description: str | None
+    secret: bool
+
+
+def read_inputs(path: Path) -> tuple[RecipeInput, ...]:
+    """The inputs that `path` declares; none if there is no such file."""
+    if not path.is_file():
+        return ()
+    try:
+        declared = (yaml.safe_load(path.read_text()) or {})["inputs"]
+        return tuple(_input(str(name), spec or {}) for name, spec in declared.items())
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        message = f"{path} does not describe inputs: it needs `inputs:` with one argument spec for each name ({error})"
+        raise PlaycastError(message) from error
+
+
+def _input(name: str, spec: dict[str, Any]) -> RecipeInput:
+    kind = str(spec.get("type", "str"))
+    if kind not in _FITS:
+        message = f"the type of {name} is {quoted(kind)}, not one of {', '.join(_FITS)}"
+        raise ValueError(message)
+    description = spec.get("description")
+    return RecipeInput(
+        name=name,
+        type=kind,
+        required=bool(spec.get("required", False)),
+        default=spec.get("default"),
+        choices=spec.get("choices"),
+        description=" ".join(description) if isinstance(description, list) else description,
+        secret=bool(spec.get("no_log", False)),
+    )
+
+
+def check_extra_vars(inputs: tuple[RecipeInput, ...], value: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The extra variables of one run as (plain, secret); Refused names every input that does not fit."""
+    given = variables({} if value is None else value, "extraVars")
+    if not inputs:
+        return given, {}
+    known = {item.name: item for item in inputs}
+    problems = [problem for item in inputs for problem in _problems(item, given)]
+    for name in given.keys() - known.keys():
+        message = f"{name} is not an input of this recipe; it takes: {', '.join(known)}"
+        problems.extend(invalid(message, "extraVars", name).problems)
+    if problems:
+        raise Refused(problems)
+    secret = {name: item for name, item in given.items() if known[name].secret}
+    return {name: item for name, item in given.items() if name not in secret}, secret
+
+
+def _problems(item: RecipeInput, given: dict[str, Any]) -> tuple[Problem, ...]:
+    if item.name not in given:
+        message = f"{item.name} is required by this recipe"
+        return invalid(message, "extraVars", item.name).problems if item.required else ()
+    value = given[item.name]
+    if not _FITS[item.type](value):
+        return invalid(f"{item.name} must be of type {item.type}", "extraVars", item.name).problems
+    if item.choices is not None and value not in item.choices:
+        choices = ", ".join(str(choice) for choice in item.choices)
+        return invalid(f"{item.name} must be one of: {choices}", "extraVars", item.name).problems
+    return ()

@@ -1,0 +1,159 @@
+"""The two inventories of a job: `hosts.ini` to read, and a secret one that exists in memory only.
+
+Inventory values are Jinja templates that ansible runs on this machine, so every string that a user wrote goes out
+as YAML `!unsafe`. Names inside the inventory are ours (`srv-<id>`), never the user's text.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from models import Server, ServerAuthKind
+from runner.credentials import Login
+
+# Only what stands here decides how ssh connects: neither the account's own ssh configuration nor its keys take part.
+# known_hosts is relative to the job directory, where ansible runs, so no path needs quoting.
+_SSH_ALWAYS = "-F /dev/null -o UserKnownHostsFile=known_hosts -o GlobalKnownHostsFile=/dev/null -o HashKnownHosts=no"
+_SSH_PASSWORD = "-o PreferredAuthentications=password,keyboard-interactive -o PubkeyAuthentication=no"  # noqa: S105 (ssh options)
+_SSH_KEY = "-o PreferredAuthentications=publickey -o PasswordAuthentication=no"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One server of a job with its login in clear and its tags."""
+
+    server: Server
+    login: Login
+    tags: Sequence[str]
+
+
+class _Unsafe(str):
+    """Text that ansible must never run as a template."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes `_Unsafe` as `!unsafe "…"`."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 (the signature is PyYAML's)
+        """No anchors: a value that occurs twice is written twice."""
+        return True
+
+
+_Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+
+
+def host_name(server_id: int) -> str:
+    """The name of a server inside inventories, and the alias of its host key."""
+    return f"srv-{server_id}"
+
+
+def hosts_ini(targets: Sequence[Target]) -> str:
+    """The readable inventory: names, addresses and groups; checked values only, no secret."""
+    lines = [_host_line(target.server) for target in targets]
+    groups: dict[str, list[str]] = {}
+    for target in targets:
+        for tag in target.tags:
+            groups.setdefault(tag, []).append(host_name(target.server.id))
+    for tag, hosts in sorted(groups.items()):
+        lines += ["", f"[{tag}]", *hosts]
+    return "\n".join(lines) + "\n"
+
+
+def _host_line(server: Server) -> str:
+    address = f"ansible_host={server.host} ansible_port={server.port} ansible_user={server.user}"
+    return f"{host_name(server.id)} {address}"
+
+
+def secret_inventory(targets: Sequence[Target], scratch: str, python: str) -> bytes:
+    """The inventory that goes through memory: logins, connection options, variables.
+
+    `scratch` is the job's own temporary directory; `python` runs the modules of LOCAL servers.
+    """
+    hosts = {host_name(target.server.id): _host_vars(target, scratch, python) for target in targets}
+    return _dump({"all": {"hosts": hosts}})
+
+
+def vars_file(values: Mapping[str, Any]) -> bytes:
+    """Extra variables as YAML, every string `!unsafe`."""
+    return _dump(_unsafe(dict(values)))
+
+
+def _host_vars(target: Target, scratch: str, python: str) -> dict[str, Any]:
+    server = target.server
+    # Repeated from hosts.ini as typed values: the ini form would read a user called None as null.
+    ours: dict[str, Any] = {
+        "server_name": server.name,
+        "ansible_host": server.host,
+        "ansible_port": server.port,
+        "ansible_user": server.user,
+    }
+    if server.auth is ServerAuthKind.LOCAL:
+        ours |= _local_vars(scratch, python)
+    else:
+        ours |= _ssh_vars(server, target.login)
+    # Checked variables hold no connection variable but the interpreter, which a LOCAL server may override.
+    return {name: _unsafe(value) for name, value in {**ours, **server.variables}.items()}
+
+
+def _local_vars(scratch: str, python: str) -> dict[str, Any]:
+    ours: dict[str, Any] = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": python,
+        "ansible_remote_tmp": f"{scratch}/remote",
+    }
+    if os.getuid():
+        # The job runs as the account of Playcast; sudo would stop and wait for a password that nobody gives.
+        ours["ansible_become"] = False
+    return ours
+
+
+def _ssh_vars(server: Server, login: Login) -> dict[str, Any]:
+    # First contact stores the key (trust on first use); from then on another key is refused.
+    strict = "yes" if server.host_key else "accept-new"
+    pinned = f"-o HostKeyAlias={host_name(server.id)} -o StrictHostKeyChecking={strict}"
+    if login.password is not None:
+        return {
+            "ansible_connection": "ssh",
+            "ansible_password": login.password,
+            "ansible_ssh_common_args": f"{_SSH_ALWAYS} {pinned} {_SSH_PASSWORD}",
+        }
+    return {
+        "ansible_connection": "ssh",
+        "ansible_ssh_private_key": login.private_key,
+        "ansible_ssh_common_args": f"{_SSH_ALWAYS} {pinned} {_SSH_KEY}",
+    }
+
+
+def _unsafe(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    if isinstance(value, str):
+        return _Unsafe(value)
+    if isinstance(value, dict):
+        return {str(key): _unsafe(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unsafe(item) for item in value]
+    return value
+
+
+def _dump(value: object) -> bytes:
+    return yaml.dump(value, Dumper=_Dumper, allow_unicode=False, width=4096, sort_keys=False).encode()
+
+
+def known_hosts(servers: Sequence[Server]) -> str:
+    """The pinned host keys of a job's servers, as ssh reads them."""
+    lines = [f"{host_name(server.id)} {line}" for server in servers for line in (server.host_key or "").splitlines()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def learned_keys(known_hosts_text: str) -> dict[int, str]:
+    """Host keys by server id, from the `known_hosts` that a job leaves: what first contact added, and what was pinned."""
+    found: dict[int, list[str]] = {}
+    for line in known_hosts_text.splitlines():
+        alias, _, key = line.partition(" ")
+        if alias.startswith("srv-") and alias[4:].isdigit() and key:
+            found.setdefault(int(alias[4:]), []).append(key)
+    return {server_id: "\n".join(keys) for server_id, keys in found.items()}

@@ -1,0 +1,67 @@
+"""The directory of one job: its files, written whole and private. docs/architecture.md lists their formats."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class JobDir:
+    """`jobs/<id>/`: directory 0700, files 0600."""
+
+    def __init__(self, jobs_dir: Path, job_id: int) -> None:
+        self.path = jobs_dir / str(job_id)
+        self.hosts = self.path / "hosts.ini"
+        self.known_hosts = self.path / "known_hosts"
+        self.vars = self.path / "vars.yml"
+        self.spec = self.path / "spec.json"
+        self.claim = self.path / "claim"
+        self.run = self.path / "run.json"
+        self.log = self.path / "ansible.log"
+        self.events = self.path / "events.jsonl"
+        self.exit = self.path / "exit.json"
+
+    def make(self) -> None:
+        """Create the directory; it may stand already when a launch is tried again."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, exist_ok=True)
+
+    def write(self, file: Path, content: bytes) -> None:
+        """Replace `file` as a whole, so that no reader ever sees half of it."""
+        draft = file.with_name(file.name + ".tmp")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+            handle.write(content)
+        draft.replace(file)
+
+    def link_group_vars(self, group_vars: Path) -> None:
+        """Let ansible find the variables per environment: it looks for `group_vars` beside the inventory."""
+        link = self.path / "group_vars"
+        if group_vars.is_dir() and not link.is_symlink():
+            link.symlink_to(group_vars.resolve())
+
+    def read_json(self, file: Path) -> dict[str, Any] | None:
+        """The JSON object in `file`; None if it is missing or was not finished."""
+        try:
+            value = json.loads(file.read_bytes())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def claimed(self) -> bool:
+        """Whether a supervisor ever took this job."""
+        return self.claim.exists()
+
+    def held(self) -> bool:
+        """Whether the supervisor that took this job is still alive: it holds a lock on `claim` for life."""
+        try:
+            handle = os.open(self.claim, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False

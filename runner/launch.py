@@ -1,0 +1,161 @@
+"""Starting a claimed job: write its directory, hand over its secrets in memory, start its supervisor."""
+
+import asyncio
+import json
+import os
+import pwd
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from models import JobHost, ProvisionJob, Server, ServerAuthKind
+from runner import supervise
+from runner.engine import Engine
+from runner.errors import LaunchFailed
+from runner.inventory import Target, hosts_ini, known_hosts, secret_inventory, vars_file
+from runner.jobdir import JobDir
+from runner.memfile import sealed
+from runner.servers import tags_of
+
+GRACE_SECONDS = 5.0
+_FIRST_SECRET_FD = 3
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What one start needs. Secrets stand in memory files, ansible's fd 3 and 4."""
+
+    argv: list[str]
+    env: dict[str, str]
+    scratch: str
+    secrets: list[bytes]
+
+
+async def launch(engine: Engine, job: ProvisionJob) -> None:
+    """Start `job` in its own directory; LaunchFailed says what to do when that is impossible."""
+    job_dir = JobDir(engine.jobs_dir, job.id)
+    targets = await _targets(engine, job)
+    # Short, since ssh's control sockets live below it and a socket's path has at most 107 bytes.
+    scratch = tempfile.mkdtemp(prefix="pc-", dir="/tmp")  # noqa: S108 (a private directory with a random name)
+    try:
+        start = _plan(engine, job, job_dir, targets, scratch)
+        await _start_supervisor(job_dir, start)
+    except OSError as error:
+        raise LaunchFailed(f"the job's directory cannot be written: {error}") from error
+    finally:
+        if not job_dir.claimed():
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def _targets(engine: Engine, job: ProvisionJob) -> list[Target]:
+    ids = [row.server_id for row in await JobHost.filter(job_id=job.id).order_by("id") if row.server_id]
+    tags = await tags_of(ids)
+    servers = {server.id: server for server in await Server.filter(id__in=ids)}
+    return [Target(servers[key], engine.credentials.open(servers[key]), tags[key]) for key in ids]
+
+
+def _plan(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Target], scratch: str) -> Launch:
+    recipe = engine.recipes.find(job.recipe)
+    if recipe is None:
+        raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
+    python = sys.executable
+    start = Launch(
+        argv=_argv(job, job_dir, recipe.playbook),
+        env=_environment(engine.recipes.ansible_dir, job_dir, scratch, targets),
+        scratch=scratch,
+        secrets=[secret_inventory(targets, scratch, python)],
+    )
+    if job.secret_vars is not None:
+        start.secrets.append(vars_file(engine.vault.unlock(job.secret_vars)))
+    job_dir.make()
+    job_dir.link_group_vars(engine.recipes.ansible_dir / "group_vars")
+    job_dir.write(job_dir.hosts, hosts_ini(targets).encode())
+    job_dir.write(job_dir.known_hosts, known_hosts([target.server for target in targets]).encode())
+    job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
+    spec = {
+        "argv": start.argv,
+        "env": start.env,
+        "scratch": scratch,
+        "timeout": job.timeout_seconds,
+        "grace": GRACE_SECONDS,
+    }
+    job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
+    return start
+
+
+def _argv(job: ProvisionJob, job_dir: JobDir, playbook: Path) -> list[str]:
+    argv = [find_ansible_playbook(), "-i", str(job_dir.hosts), "-i", f"/dev/fd/{_FIRST_SECRET_FD}", str(playbook)]
+    argv += ["-vv"]
+    argv += ["-e", f"@{job_dir.vars.name}"] if job.extra_vars else []
+    if job.secret_vars is not None:
+        argv += ["-e", f"@/dev/fd/{_FIRST_SECRET_FD + 1}"]
+    argv += ["--check"] if job.check_mode else []
+    argv += ["--diff"] if job.diff else []
+    argv += [f"--tags={','.join(job.tags)}"] if job.tags else []
+    argv += [f"--skip-tags={','.join(job.skip_tags)}"] if job.skip_tags else []
+    return argv
+
+
+def find_ansible_playbook() -> str:
+    """The ansible-playbook of this environment, else of PATH; LaunchFailed if there is none."""
+    beside = Path(sys.executable).with_name("ansible-playbook")
+    found = str(beside) if beside.is_file() else shutil.which("ansible-playbook")
+    if found is None:
+        raise LaunchFailed("ansible-playbook is not installed: install ansible-core beside Playcast")
+    return found
+
+
+def _environment(ansible_dir: Path, job_dir: JobDir, scratch: str, targets: list[Target]) -> dict[str, str]:
+    """The job's environment, built from nothing: none of the server's own variables reaches a playbook."""
+    kinds = {target.server.auth for target in targets}
+    if ServerAuthKind.PASSWORD in kinds and shutil.which("sshpass") is None:
+        raise LaunchFailed("sshpass is not installed, and a server of this job logs in with a password")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": pwd.getpwuid(os.getuid()).pw_dir,
+        "LANG": "C.UTF-8",
+        "TMPDIR": scratch,
+        # Without it the lines of loops and retries come late.
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ANSIBLE_CONFIG": str(ansible_dir / "ansible.cfg"),
+        "ANSIBLE_HOME": f"{scratch}/ansible",
+        "ANSIBLE_LOCAL_TEMP": f"{scratch}/ansible/tmp",
+        # Per job: a control socket shared between credentials would let one log in as the other.
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{scratch}/cp",
+        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
+        # The default mechanism would leave the password in shared memory after a kill.
+        "ANSIBLE_SSH_PASSWORD_MECHANISM": "sshpass",
+        "PLAYCAST_EVENTS": str(job_dir.events),
+    }
+    if ServerAuthKind.SSH_KEY in kinds:
+        # A private agent for this job: the key goes into it and never to disk.
+        environment["ANSIBLE_SSH_AGENT"] = "auto"
+    return environment
+
+
+async def _start_supervisor(job_dir: JobDir, start: Launch) -> None:
+    fds = [sealed("playcast", content) for content in start.secrets]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-S",
+            supervise.__file__,
+            str(job_dir.path),
+            *map(str, fds),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=fds,
+            env={},
+        )
+        _, told = await process.communicate()
+    finally:
+        for fd in fds:
+            os.close(fd)
+    if process.returncode:
+        raise LaunchFailed(f"the job's supervisor did not start: {told.decode(errors='replace').strip()}")

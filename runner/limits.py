@@ -1,0 +1,9 @@
+"""Sizes that bound what one call may ask for; `system` tells them to clients."""
+
+DEFAULT_PAGE_SIZE = 50
+MAX_PAGE_SIZE = 100
+MAX_SERVERS_PER_JOB = 1000
+DEFAULT_PAGE_BYTES = 64 * 1024
+MAX_PAGE_BYTES = 1024 * 1024
+MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
+MAX_PRIORITY = 1000

@@ -1,0 +1,170 @@
+"""Reading a job's log: pages, byte ranges, and the one loop that serves past and live alike.
+
+A reader stands at a byte offset (its cursor); the server remembers nothing. What is read never depends on how the
+chunks were cut when they were stored.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from models import LogChunk, ProvisionJob
+from models.chunk import MAX_BYTES
+from runner.bus import Topic
+from runner.cut import text_end
+from runner.engine import Engine
+from runner.errors import BadInput, quoted
+from runner.limits import MAX_PAGE_BYTES
+from runner.viewer import Viewer
+
+# The bus wakes a reader at once; this is the net below it.
+RELOOK_SECONDS = 5.0
+_MOST_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Log bytes from offset `start`; `first_line` is the 1-based number of the line they start in."""
+
+    start: int
+    data: bytes
+    first_line: int
+    emitted_at: datetime
+    end: bool = False
+
+    @property
+    def stop(self) -> int:
+        """The offset after the last byte."""
+        return self.start + len(self.data)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Consecutive pieces. `cursor` is where the next page starts."""
+
+    pieces: list[Piece]
+    cursor: int
+    has_more: bool
+
+
+def parse_cursor(cursor: str | None) -> int:
+    """The offset that a cursor names; BadInput if it is none of ours."""
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise BadInput(f"{quoted(cursor)} is no log cursor: use a `cursor` that this API gave you, or none to start")
+    return int(cursor)
+
+
+def check_cursor(job: ProvisionJob, after: int) -> None:
+    """BadInput if the log has not come as far as `after`."""
+    if after > job.log_size:
+        message = f"cursor {after} is past the end of the log of job {job.id}, which has {job.log_size} bytes"
+        raise BadInput(message)
+
+
+async def read_page(  # noqa: PLR0913 (a page's own terms)
+    viewer: Viewer, job: ProvisionJob, *, after: str | None, max_bytes: int, last: bool
+) -> Page:
+    """The page of at most `max_bytes` after a cursor, or with `last` the final lines that fit."""
+    if not 1 <= max_bytes <= MAX_PAGE_BYTES:
+        raise BadInput(f"maxBytes must be from 1 to {MAX_PAGE_BYTES}")
+    start = parse_cursor(after)
+    check_cursor(job, start)
+    if last:
+        start = await _line_start(job, max(start, job.log_size - max_bytes))
+    stop = min(job.log_size, start + max_bytes)
+    pieces = [piece async for piece in read_range(job.id, start, stop)]
+    if pieces and pieces[-1].stop < job.log_size:
+        pieces[-1] = _whole_text(pieces[-1])
+    cursor = pieces[-1].stop if pieces else start
+    if job.final and cursor == job.log_size and pieces:
+        pieces[-1] = _ended(pieces[-1])
+    return Page(pieces, cursor, cursor < job.log_size)
+
+
+async def _line_start(job: ProvisionJob, offset: int) -> int:
+    """The first start of a line at or after `offset`; `offset` itself if its line does not end in the log."""
+    if not offset:
+        return 0
+    async for piece in read_range(job.id, offset - 1, job.log_size):
+        found = piece.data.find(b"\n")
+        if found >= 0:
+            return min(piece.start + found + 1, job.log_size)
+    return offset
+
+
+def _whole_text(piece: Piece) -> Piece:
+    """`piece` without the beginning of a UTF-8 sequence at its end, as long as something is left."""
+    end = text_end(piece.data, len(piece.data)) or len(piece.data)
+    return Piece(piece.start, piece.data[:end], piece.first_line, piece.emitted_at)
+
+
+def _ended(piece: Piece) -> Piece:
+    return Piece(piece.start, piece.data, piece.first_line, piece.emitted_at, end=True)
+
+
+async def read_range(job_id: int, start: int, stop: int) -> AsyncIterator[Piece]:
+    """The stored bytes from `start` to before `stop`, in pieces of at most 64 KiB; holds one window at a time."""
+    while start < stop:
+        window = await _window(job_id, start)
+        if not window:
+            return
+        piece = _merge(window, start, stop)
+        yield piece
+        start = piece.stop
+
+
+async def _window(job_id: int, start: int) -> list[LogChunk]:
+    """The chunks that begin within 64 KiB after `start`, the first of them holding `start`."""
+    chunks = LogChunk.filter(job_id=job_id)
+    rows = await chunks.filter(start__gte=start, start__lt=start + MAX_BYTES).order_by("start").limit(_MOST_ROWS)
+    if not rows or rows[0].start > start:
+        # Only a cursor inside a chunk comes here: one that we gave out stands at a chunk's end.
+        holding = await chunks.filter(start__lt=start, start__gt=start - MAX_BYTES).order_by("-start").first()
+        if holding is None or holding.start + len(holding.data) <= start:
+            return []
+        rows.insert(0, holding)
+    return rows
+
+
+def _merge(rows: list[LogChunk], start: int, stop: int) -> Piece:
+    """One piece out of the first rows, as many as fit in 64 KiB."""
+    first = rows[0]
+    data = bytearray(first.data[start - first.start :])
+    line = first.first_line + bytes(first.data[: start - first.start]).count(b"\n")
+    emitted_at = first.emitted_at
+    for row in rows[1:]:
+        if len(data) + len(row.data) > MAX_BYTES:
+            break
+        data += row.data
+        emitted_at = row.emitted_at
+    return Piece(start, bytes(data[: stop - start]), line, emitted_at)
+
+
+async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: str | None) -> AsyncIterator[Piece]:
+    """Every piece after a cursor, past and live, without gap or repeat; the last one has `end`."""
+    position = parse_cursor(after)
+    check_cursor(job, position)
+    with engine.bus.listen((Topic.LOG, job.id), (Topic.JOB, job.id)) as listener:
+        # Looked at after listening and before reading: when it is final, its log is already whole.
+        current = await ProvisionJob.get_or_none(id=job.id)
+        while current is not None:
+            stop = current.log_size if current.final else position + MAX_PAGE_BYTES
+            last: Piece | None = None
+            async for piece in read_range(job.id, position, stop):
+                position = piece.stop
+                last = piece = _ended(piece) if current.final and position == current.log_size else piece
+                yield piece
+            if current.final:
+                if last is None or not last.end:
+                    yield _nothing_more(current, position)
+                return
+            if last is None:
+                dirty = await listener.wait(RELOOK_SECONDS)
+                if not dirty or (Topic.JOB, job.id) in dirty:
+                    current = await ProvisionJob.get_or_none(id=job.id)
+
+
+def _nothing_more(job: ProvisionJob, position: int) -> Piece:
+    return Piece(position, b"", job.line_count + 1, job.ended_at or job.created_at, end=True)

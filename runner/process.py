@@ -1,0 +1,57 @@
+"""Knowing when a process that is not our child has ended, without mistaking another for it."""
+
+import asyncio
+import os
+from typing import Any
+
+
+class Gone:
+    """Watches one process by pidfd; `event` is set once it has ended. Close it when done.
+
+    `identity` is {pid, start} of run.json and `boot_id` the boot it belongs to: a pid alone may name another process.
+    """
+
+    def __init__(self, identity: dict[str, Any], boot_id: str) -> None:
+        self.event = asyncio.Event()
+        self._fd: int | None = None
+        try:
+            fd = os.pidfd_open(int(identity["pid"]))
+        except ProcessLookupError:
+            self.event.set()
+            return
+        if boot_id != this_boot() or start_time(int(identity["pid"])) != identity["start"]:
+            os.close(fd)
+            self.event.set()
+            return
+        self._fd = fd
+        asyncio.get_running_loop().add_reader(fd, self._ended)
+
+    def is_set(self) -> bool:
+        """Whether the process has ended."""
+        return self.event.is_set()
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._fd is not None:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = None
+
+    def _ended(self) -> None:
+        self.event.set()
+        self.close()
+
+
+def this_boot() -> str:
+    """The kernel's id of this boot."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot; None if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return int(file.read().rpartition(")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return None

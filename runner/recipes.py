@@ -1,0 +1,108 @@
+"""Recipes: the allow-list of playbooks that may be run, read from the ansible directory."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from runner.errors import ErrorCode, Refused, quoted
+from runner.inputs import RecipeInput, read_inputs
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_TREE = ("playbooks", "recipes", "roles", "group_vars")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One playbook of the allow-list. `revision` is the SHA-256 over it, the roles and the group_vars."""
+
+    name: str
+    description: str | None
+    revision: str
+    inputs: tuple[RecipeInput, ...]
+    playbook: Path
+
+
+class RecipeBook:
+    """The recipes below one ansible directory; read anew when a file of the tree changed."""
+
+    def __init__(self, ansible_dir: Path) -> None:
+        self.ansible_dir = ansible_dir
+        self._seen: tuple[object, ...] | None = None
+        self._recipes: dict[str, Recipe] = {}
+
+    def all(self) -> list[Recipe]:
+        """Every recipe, by name."""
+        seen = tuple(self._signature())
+        if seen != self._seen:
+            self._recipes = {recipe.name: recipe for recipe in self._read()}
+            self._seen = seen
+        return list(self._recipes.values())
+
+    def find(self, name: str) -> Recipe | None:
+        """The recipe called `name` ("base" and "base.yml" mean the same); None if it is not on the list."""
+        wanted = name.removesuffix(".yml")
+        return next((recipe for recipe in self.all() if recipe.name == wanted), None)
+
+    def allowed(self, name: str) -> Recipe:
+        """The recipe called `name`; Refused (RECIPE_NOT_ALLOWED) if it is not on the list."""
+        recipe = self.find(name)
+        if recipe is None:
+            names = ", ".join(recipe.name for recipe in self.all()) or "none"
+            message = f"{quoted(name)} is not a recipe; the recipes here are: {names}"
+            raise Refused.one(ErrorCode.RECIPE_NOT_ALLOWED, message, "recipe")
+        return recipe
+
+    def _signature(self) -> Iterator[object]:
+        for path in self._files():
+            stat = path.lstat()
+            yield (str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+    def _files(self) -> Iterator[Path]:
+        for part in _TREE:
+            yield from sorted(path for path in (self.ansible_dir / part).rglob("*") if not path.is_dir())
+
+    def _read(self) -> Iterator[Recipe]:
+        playbooks = (self.ansible_dir / "playbooks").resolve()
+        for path in sorted(playbooks.glob("*.yml")):
+            # A link may point to another playbook, but never out of the directory.
+            if not _NAME.fullmatch(path.stem) or path.resolve().parent != playbooks or not path.is_file():
+                continue
+            yield Recipe(
+                name=path.stem,
+                description=_first_play_name(path),
+                revision=self._revision(path),
+                inputs=read_inputs(self.ansible_dir / "recipes" / path.name),
+                playbook=path.resolve(),
+            )
+
+    def _revision(self, playbook: Path) -> str:
+        digest = hashlib.sha256()
+        others = [path for part in ("roles", "group_vars") for path in sorted((self.ansible_dir / part).rglob("*"))]
+        for path in [playbook, *others]:
+            if path.is_file():
+                name = path.name if path is playbook else path.relative_to(self.ansible_dir).as_posix()
+                content = path.read_bytes()
+                digest.update(f"{len(name.encode())}:{name}{len(content)}:".encode())
+                digest.update(content)
+        return digest.hexdigest()
+
+
+class _PlaybookLoader(yaml.SafeLoader):
+    """Reads a playbook's plain parts; Ansible's own tags (!vault, !unsafe) become None."""
+
+
+_PlaybookLoader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
+
+
+def _first_play_name(playbook: Path) -> str | None:
+    try:
+        plays = yaml.load(playbook.read_text(), Loader=_PlaybookLoader)  # noqa: S506 (a SafeLoader, with tags ignored)
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return None  # stays on the list: running it shows ansible's own, exact message
+    first = plays[0] if isinstance(plays, list) and plays else None
+    name = first.get("name") if isinstance(first, dict) else None
+    return str(name) if name is not None else None

@@ -1,0 +1,134 @@
+"""The verbs on servers: create, update, delete, list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tortoise.exceptions import IntegrityError
+from tortoise.queryset import QuerySet
+from tortoise.transactions import in_transaction
+
+from models import FINAL, JobHost, Server, ServerTag
+from runner import checks
+from runner.credentials import Credential
+from runner.engine import Engine
+from runner.errors import ErrorCode, Refused, quoted
+from runner.viewer import Viewer
+
+
+@dataclass(frozen=True)
+class ServerFields:
+    """What a client may set on a server; None leaves a field as it is."""
+
+    name: str | None = None
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    credential: Credential | None = None
+    tags: list[str] | None = None
+    variables: object | None = None
+    forget_host_key: bool = False
+
+
+async def create_server(engine: Engine, viewer: Viewer, given: ServerFields) -> Server:
+    """Store a new server; Refused if a field is malformed or the name is taken."""
+    columns = _columns(engine, given)
+    try:
+        async with in_transaction():
+            server = await Server.create(**{"variables": {}, **columns})
+            await _set_tags(server, given.tags or [])
+    except IntegrityError as error:
+        raise _taken(given.name) from error
+    return server
+
+
+async def update_server(engine: Engine, viewer: Viewer, server_id: int, given: ServerFields) -> Server:
+    """Change the given fields of a server; Refused if there is none, or a field is malformed."""
+    columns = _columns(engine, given)
+    server = await _existing(server_id)
+    moved = (given.host not in (None, server.host)) or (given.port not in (None, server.port))
+    if given.forget_host_key or moved:
+        # Another address is another machine: its key is learned at the next contact.
+        columns["host_key"] = None
+    try:
+        async with in_transaction():
+            await server.update_from_dict(columns).save()
+            if given.tags is not None:
+                await _set_tags(server, given.tags)
+    except IntegrityError as error:
+        raise _taken(given.name) from error
+    return server
+
+
+async def delete_server(engine: Engine, viewer: Viewer, server_id: int) -> int:
+    """Remove a server; Refused (IN_USE) while a job that is not final needs it."""
+    async with in_transaction():
+        server = await _existing(server_id)
+        job = await JobHost.filter(server_id=server_id).exclude(job__status__in=list(FINAL)).first()
+        if job is not None:
+            message = f"job {job.job_id} still needs this server: wait for its end, then delete it"
+            raise Refused.one(ErrorCode.IN_USE, message, "id")
+        await server.delete()
+    return server_id
+
+
+def find_servers(viewer: Viewer, *, name_contains: str | None = None, tag: str | None = None) -> QuerySet[Server]:
+    """The servers that fit the filter, unordered."""
+    query = Server.all()
+    if name_contains:
+        query = query.filter(name__icontains=name_contains)
+    if tag:
+        query = query.filter(tags__tag=tag)
+    return query
+
+
+async def tags_of(server_ids: Sequence[int]) -> dict[int, list[str]]:
+    """The tags of each server, sorted."""
+    found: dict[int, list[str]] = {server_id: [] for server_id in server_ids}
+    for row in await ServerTag.filter(server_id__in=list(server_ids)).order_by("tag"):
+        found[row.server_id].append(row.tag)
+    return found
+
+
+def _columns(engine: Engine, given: ServerFields) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    problems = []
+    for field, value, check in (
+        ("name", given.name, checks.name),
+        ("host", given.host, checks.host),
+        ("port", given.port, checks.port),
+        ("user", given.user, checks.user),
+        ("variables", given.variables, checks.variables),
+        ("tags", given.tags, checks.server_tags),
+    ):
+        try:
+            if value is not None:
+                columns[field] = check(value, field)  # type: ignore[operator]  # each check fits its own field
+        except Refused as refusal:
+            problems.extend(refusal.problems)
+    try:
+        if given.credential is not None:
+            columns["auth"], columns["credential"] = engine.credentials.accept(given.credential)
+    except Refused as refusal:
+        problems.extend(refusal.problems)
+    if problems:
+        raise Refused(problems)
+    columns.pop("tags", None)
+    return columns
+
+
+async def _set_tags(server: Server, tags: list[str]) -> None:
+    await ServerTag.filter(server_id=server.id).delete()
+    await ServerTag.bulk_create([ServerTag(server_id=server.id, tag=tag) for tag in sorted(set(tags))])
+
+
+async def _existing(server_id: int) -> Server:
+    server = await Server.get_or_none(id=server_id)
+    if server is None:
+        raise Refused.one(ErrorCode.NOT_FOUND, f"there is no server {server_id}", "id")
+    return server
+
+
+def _taken(name: str | None) -> Refused:
+    message = f"there is a server called {quoted(name)} already: choose another name, or update that one"
+    return Refused.one(ErrorCode.ALREADY_EXISTS, message, "name")

@@ -1,0 +1,137 @@
+"""runProvision's verb: check everything, then write the job and its queue entry in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
+
+from models import JobHost, JobStatus, ProvisionJob, Server
+from runner import checks
+from runner.bus import Topic
+from runner.engine import Engine
+from runner.errors import ErrorCode, Problem, Refused
+from runner.inputs import check_extra_vars
+from runner.inventory import host_name
+from runner.limits import MAX_PRIORITY, MAX_SERVERS_PER_JOB, MAX_TIMEOUT_SECONDS
+from runner.recipes import Recipe
+from runner.viewer import Viewer
+
+IDEMPOTENCY_WINDOW = timedelta(hours=24)
+MAX_KEY_LENGTH = 128
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a client asks for. `timeout_seconds` of None means the default."""
+
+    recipe: str
+    server_ids: Sequence[int]
+    extra_vars: object | None = None
+    check: bool = False
+    diff: bool = False
+    tags: Sequence[str] = ()
+    skip_tags: Sequence[str] = ()
+    timeout_seconds: int | None = None
+    priority: int = 0
+    idempotency_key: str | None = None
+
+
+async def run_provision(engine: Engine, viewer: Viewer, order: Order) -> ProvisionJob:
+    """Store a PENDING job and queue it; durable when this returns. Refused leaves nothing behind."""
+    key = _key(viewer, order)
+    if key is not None and (first := await _with_key(key)) is not None:
+        return first
+    recipe, columns = _checked(engine, order)
+    servers = await _servers(order.server_ids)
+    try:
+        async with in_transaction() as tx:
+            await _expire(key)
+            job = await ProvisionJob.create(
+                recipe=recipe.name,
+                revision=recipe.revision,
+                status=JobStatus.PENDING,
+                requested_by=viewer.name,
+                idempotency_key=key,
+                **columns,
+            )
+            job.log_path = f"jobs/{job.id}/ansible.log"
+            await job.save(update_fields=["log_path"])
+            await JobHost.bulk_create([_job_host(job, server) for server in servers])
+            await engine.dispatcher.enqueue(tx, job.id, job.priority)
+    except IntegrityError:
+        # The same key came twice at once (or a server was deleted just now): the first job answers both.
+        if key is not None and (first := await _with_key(key)) is not None:
+            return first
+        raise
+    await engine.dispatcher.committed(job.id)
+    engine.bus.publish(Topic.JOB, job.id)
+    return job
+
+
+def _job_host(job: ProvisionJob, server: Server) -> JobHost:
+    return JobHost(job_id=job.id, server_id=server.id, host=host_name(server.id), server_name=server.name)
+
+
+def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
+    recipe = engine.recipes.allowed(order.recipe)
+    plain, secret = check_extra_vars(recipe.inputs, order.extra_vars)
+    timeout = engine.timeout if order.timeout_seconds is None else order.timeout_seconds
+    if not 1 <= timeout <= MAX_TIMEOUT_SECONDS:
+        raise checks.invalid(f"the timeout must be 1 to {MAX_TIMEOUT_SECONDS} seconds", "timeoutSeconds")
+    if abs(order.priority) > MAX_PRIORITY:
+        raise checks.invalid(f"the priority must be from -{MAX_PRIORITY} to {MAX_PRIORITY}", "priority")
+    return recipe, {
+        "check_mode": order.check,
+        "diff": order.diff,
+        "tags": checks.task_tags(list(order.tags), "tags"),
+        "skip_tags": checks.task_tags(list(order.skip_tags), "skipTags"),
+        "extra_vars": plain or None,
+        "secret_vars": engine.vault.lock(secret) if secret else None,
+        "timeout_seconds": timeout,
+        "priority": order.priority,
+    }
+
+
+async def _servers(server_ids: Sequence[int]) -> list[Server]:
+    if not server_ids:
+        raise Refused.one(ErrorCode.SERVERS_EMPTY, "name at least one server", "serverIds")
+    if len(server_ids) > MAX_SERVERS_PER_JOB:
+        message = f"{len(server_ids)} servers are too many for one job: name at most {MAX_SERVERS_PER_JOB}"
+        raise checks.invalid(message, "serverIds")
+    if len(set(server_ids)) != len(server_ids):
+        twice = next(server_id for server_id in server_ids if list(server_ids).count(server_id) > 1)
+        raise checks.invalid(f"server {twice} is named twice: name each server once", "serverIds")
+    found = {server.id: server for server in await Server.filter(id__in=list(server_ids))}
+    missing = [
+        Problem(ErrorCode.NOT_FOUND, f"there is no server {server_id}", ("serverIds", str(index)))
+        for index, server_id in enumerate(server_ids)
+        if server_id not in found
+    ]
+    if missing:
+        raise Refused(missing)
+    return [found[server_id] for server_id in server_ids]
+
+
+def _key(viewer: Viewer, order: Order) -> str | None:
+    if order.idempotency_key is None:
+        return None
+    key = checks.text(order.idempotency_key, "idempotencyKey")
+    if not 1 <= len(key) <= MAX_KEY_LENGTH:
+        raise checks.invalid(f"an idempotency key has 1 to {MAX_KEY_LENGTH} characters", "idempotencyKey")
+    # Scoped to the caller: nobody can learn of, or be given, another caller's job by guessing its key.
+    return f"{viewer.name}:{key}"
+
+
+async def _with_key(key: str) -> ProvisionJob | None:
+    since = datetime.now(UTC) - IDEMPOTENCY_WINDOW
+    return await ProvisionJob.get_or_none(idempotency_key=key, created_at__gte=since)
+
+
+async def _expire(key: str | None) -> None:
+    """Free a key that an older job still holds, so that it can name a new one."""
+    if key is not None:
+        before = datetime.now(UTC) - IDEMPOTENCY_WINDOW
+        await ProvisionJob.filter(idempotency_key=key, created_at__lt=before).update(idempotency_key=None)

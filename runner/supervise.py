@@ -1,0 +1,246 @@
+"""The supervisor of one job: the small process that owns it, and lives on when everything else of Playcast dies.
+
+Standard library only: it runs as `python -I -S supervise.py JOB_DIR FD…`, each FD an open memory file that ansible
+gets as 3, 4, …. It reads `spec.json` {argv, env, scratch, timeout, grace}, and leaves behind, in this order:
+
+claim      made once and locked for life: at most one start, and a proof of life that needs no pid
+run.json   {boot_id, started_at, supervisor: {pid, start}, ansible: {pid, start}}; start in clock ticks since boot
+exit.json  {reason, code, message, started_at, ended_at}; reason: exited, exec_failed, timeout or canceled;
+           code as the shell counts it, negative for a signal
+
+The caller's process ends with 0 once the job runs on its own, or with 1 and one line on stderr.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+EXIT_RECORD_BYTES = 4096
+EXEC_FAILED = 127
+_WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(job_dir: str, secret_fds: list[int]) -> int:
+    """Detach, start the job, and tell the caller how that went."""
+    os.chdir(job_dir)
+    os.umask(0o077)
+    told, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        with os.fdopen(told, encoding="utf-8") as answer:
+            said = answer.read()
+        if said == "started":
+            return 0
+        sys.stderr.write(said or "the supervisor died before the job started\n")
+        return 1
+    os.close(told)
+    os.setsid()
+    try:
+        _supervise(secret_fds, tell)
+    except Exception as error:  # noqa: BLE001 (the last frame of a detached process: the caller must hear of it)
+        with contextlib.suppress(OSError):
+            os.write(tell, f"{type(error).__name__}: {error}\n".encode())
+        os._exit(1)
+    os._exit(0)
+
+
+def _supervise(secret_fds: list[int], tell: int) -> None:
+    with open("spec.json", "rb") as file:
+        spec = json.load(file)
+    _take_claim()
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    log = os.open("ansible.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    record = _reserve_exit_record()
+    started_at = time.time()
+    child, failure = _start_ansible(spec, log, secret_fds)
+    for fd in secret_fds:
+        os.close(fd)
+    _write_run_record(child, started_at)
+    os.write(tell, b"started")
+    os.close(tell)
+    _leave_stdio()
+    if failure is not None:
+        os.waitpid(child, 0)
+        end = {"reason": "exec_failed", "code": EXEC_FAILED, "message": failure}
+    else:
+        end = _wait(child, spec["timeout"], spec["grace"])
+    _end_descendants(signal.SIGKILL)
+    shutil.rmtree(spec["scratch"], ignore_errors=True)
+    os.close(log)
+    _write_exit_record(record, {**end, "started_at": started_at, "ended_at": time.time()})
+
+
+def _take_claim() -> None:
+    """Make `claim` appear already locked, so that nobody ever sees it free while this process lives."""
+    draft = f"claim.{os.getpid()}"
+    claim = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(claim, fcntl.LOCK_EX)
+    try:
+        os.link(draft, "claim")
+    finally:
+        os.unlink(draft)
+
+
+def _reserve_exit_record() -> int:
+    """Take the space for `exit.json` now: a disk that fills up later must not lose the exit code."""
+    record = os.open("exit.json.tmp", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.posix_fallocate(record, 0, EXIT_RECORD_BYTES)
+    return record
+
+
+def _start_ansible(spec: dict, log: int, secret_fds: list[int]) -> tuple[int, str | None]:  # type: ignore[type-arg]  # JSON
+    """Fork the ansible child; (its pid, why it could not be executed or None)."""
+    fails, failed = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if not child:
+        try:
+            _become_ansible(spec, log, secret_fds, parent)
+        except OSError as error:
+            os.write(failed, f"{spec['argv'][0]} could not be started: {error.strerror}".encode())
+        finally:
+            os._exit(EXEC_FAILED)
+    os.close(failed)
+    with os.fdopen(fails, encoding="utf-8") as answer:
+        failure = answer.read()
+    return child, failure or None
+
+
+def _become_ansible(spec: dict, log: int, secret_fds: list[int], parent: int) -> None:  # type: ignore[type-arg]  # JSON
+    os.setsid()
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(EXEC_FAILED)
+    null = os.open(os.devnull, os.O_RDONLY)
+    # Move everything out of the way first: the numbers to fill may be the numbers to copy from.
+    kept = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in (null, log, log, *secret_fds)]
+    for number, fd in enumerate(kept):
+        os.dup2(fd, number, inheritable=True)
+        os.close(fd)
+    for fd in secret_fds:
+        if fd >= len(kept):
+            os.close(fd)
+    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    os.execve(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606 (no shell is the point)
+
+
+def _write_run_record(child: int, started_at: float) -> None:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot_id = file.read().strip()
+    processes = {"supervisor": _identity(os.getpid()), "ansible": _identity(child)}
+    with open("run.json.tmp", "w", encoding="utf-8") as file:
+        json.dump({"boot_id": boot_id, "started_at": started_at, **processes}, file)
+    os.replace("run.json.tmp", "run.json")
+
+
+def _identity(pid: int) -> dict[str, int]:
+    return {"pid": pid, "start": int(_stat(pid)[19])}
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat after the command's name, which may hold anything."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+
+
+def _leave_stdio() -> None:
+    """Let go of the caller's streams: a reader of them must not wait for this process."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.close(null)
+
+
+def _wait(child: int, timeout: float, grace: float) -> dict[str, object]:
+    """Wait for ansible's end, and bring it about on SIGTERM or at the deadline."""
+    deadline = time.monotonic() + timeout
+    reason, message = "exited", None
+    # Each step: what to send when its time has come, and to whom.
+    steps: Iterator[tuple[float, int, bool]] | None = None
+    due = deadline
+    while True:
+        got = signal.sigtimedwait(_WATCHED, max(0.0, min(due - time.monotonic(), 3600)))
+        code = _reap(child)
+        if code is not None:
+            return {"reason": reason, "code": code, "message": message}
+        stop = got is not None and got.si_signo in (signal.SIGTERM, signal.SIGINT)
+        if steps is None and (stop or time.monotonic() >= deadline):
+            reason, message = ("canceled", None) if stop else ("timeout", f"stopped after {timeout:g} seconds")
+            steps = iter([(grace, signal.SIGINT, False), (grace, signal.SIGTERM, True), (1.0, signal.SIGKILL, True)])
+            due = time.monotonic()
+        if steps is not None and time.monotonic() >= due:
+            pause, number, everyone = next(steps, (1.0, signal.SIGKILL, True))
+            due = time.monotonic() + pause
+            _end_descendants(number) if everyone else _send(child, number)
+
+
+def _reap(child: int) -> int | None:
+    """Collect every child that has ended; ansible's own exit code once it is among them."""
+    code = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return code
+        if not pid:
+            return code
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+
+
+def _end_descendants(number: int) -> None:
+    """Signal every process below this one; SIGKILL repeats until none is left, since they may fork meanwhile."""
+    for _ in range(50):
+        below = _descendants()
+        for pid in below:
+            _send(pid, number)
+        if number != signal.SIGKILL or not below:
+            return
+        time.sleep(0.01)
+        _reap(0)
+
+
+def _descendants() -> list[int]:
+    """Since 2.19 each of ansible's workers has its own session: only the tree of parents finds them all."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                children.setdefault(int(_stat(int(entry))[1]), []).append(int(entry))
+    found, queue = [], [os.getpid()]
+    while queue:
+        for pid in children.get(queue.pop(), []):
+            found.append(pid)
+            queue.append(pid)
+    return found
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _write_exit_record(record: int, end: dict[str, object]) -> None:
+    content = json.dumps(end).encode()
+    os.pwrite(record, content, 0)
+    os.ftruncate(record, len(content))
+    os.fsync(record)
+    os.close(record)
+    os.replace("exit.json.tmp", "exit.json")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], [int(fd) for fd in sys.argv[2:]]))

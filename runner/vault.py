@@ -1,0 +1,53 @@
+"""Secrets at rest: Fernet tokens under one key that lives outside the database."""
+
+import json
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from runner.errors import PlaycastError
+
+Secret = dict[str, object]
+
+
+class Vault:
+    """Locks and unlocks small JSON objects with one Fernet key."""
+
+    def __init__(self, key: str) -> None:
+        try:
+            self._fernet = Fernet(key.strip())
+        except ValueError as error:
+            message = (
+                "the secret key is not a Fernet key: make one with `python -c "
+                "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`"
+            )
+            raise PlaycastError(message) from error
+
+    def lock(self, secret: Secret) -> bytes:
+        """The encrypted form of `secret`, safe to store."""
+        return self._fernet.encrypt(json.dumps(secret).encode())
+
+    def unlock(self, token: bytes) -> Secret:
+        """What `lock` was given; PlaycastError if it was locked with another key."""
+        try:
+            secret: Secret = json.loads(self._fernet.decrypt(bytes(token)))
+        except InvalidToken as error:
+            message = "a stored secret cannot be read: it was encrypted with another PLAYCAST_SECRET_KEY"
+            raise PlaycastError(message) from error
+        return secret
+
+
+def key_from_file(path: Path) -> str:
+    """The key in `path`; made once, with mode 0600, when the file does not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        key = Fernet.generate_key().decode()
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return key

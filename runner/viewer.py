@@ -1,0 +1,24 @@
+"""Who is asking. Every verb takes a viewer, so that users and grants can come without touching callers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a viewer may do."""
+
+    VIEWER = "VIEWER"
+    OPERATOR = "OPERATOR"
+    ADMIN = "ADMIN"
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The caller of a verb; `name` is recorded on what it starts."""
+
+    name: str
+    role: Role
+
+
+LOCAL_VIEWER = Viewer("local", Role.ADMIN)
+TOKEN_VIEWER = Viewer("token", Role.ADMIN)
