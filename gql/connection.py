@@ -8,6 +8,7 @@ import strawberry
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from gql.ids import MAX_NUMBER
 from runner.errors import BadInput, quoted
 from runner.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
@@ -45,7 +46,7 @@ def _row_after(cursor: str) -> int:
     except ValueError:
         text = ""
     number = text.removeprefix(_PREFIX)
-    if not text.startswith(_PREFIX) or not number.isdigit() or len(number) > 18:
+    if not text.startswith(_PREFIX) or not number.isdigit() or len(number) > 10 or int(number) > MAX_NUMBER:
         raise BadInput(f"{quoted(cursor)} is no cursor: use an `endCursor` that this API gave you, or none to start")
     return int(number)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import strawberry
 from strawberry.dataloader import DataLoader
+from tortoise.functions import Max
 
 from models import JobHost, ProvisionJob, Server
 from runner.engine import Engine
@@ -45,7 +46,11 @@ async def _tags(server_ids: Sequence[int]) -> list[list[str]]:
 
 async def _job_servers(job_ids: Sequence[int]) -> list[list[Server]]:
     found: dict[int, list[Server]] = {job_id: [] for job_id in job_ids}
-    rows = await JobHost.filter(job_id__in=list(job_ids), server_id__isnull=False).order_by("id").prefetch_related("server")
+    rows = (
+        await JobHost.filter(job_id__in=list(job_ids), server_id__isnull=False)
+        .order_by("id")
+        .prefetch_related("server")
+    )
     for row in rows:
         if row.server is not None:
             found[row.job_id].append(row.server)
@@ -53,10 +58,7 @@ async def _job_servers(job_ids: Sequence[int]) -> list[list[Server]]:
 
 
 async def _last_jobs(server_ids: Sequence[int]) -> list[ProvisionJob | None]:
-    newest = {
-        server_id: await JobHost.filter(server_id=server_id).order_by("-job_id").first().values_list("job_id", flat=True)
-        for server_id in server_ids
-    }
-    ids = [job_id for job_id in newest.values() if job_id is not None]
-    jobs = {job.id: job for job in await ProvisionJob.filter(id__in=ids)}
-    return [jobs.get(newest[server_id]) for server_id in server_ids]
+    rows = JobHost.filter(server_id__in=list(server_ids)).annotate(newest=Max("job_id")).group_by("server_id")
+    newest: dict[int, int] = dict(await rows.values_list("server_id", "newest"))
+    jobs = {job.id: job for job in await ProvisionJob.filter(id__in=list(newest.values()))}
+    return [jobs.get(newest.get(server_id, 0)) for server_id in server_ids]

@@ -10,7 +10,9 @@ from runner.errors import BadInput, Problem
 CODES: dict[type[BaseException], str] = {BadInput: "BAD_USER_INPUT", PermissionError: "UNAUTHENTICATED"}
 
 
-@strawberry.type(description="An expected failure. `field` is the input path; `code` is stable, `message` is for people.")
+@strawberry.type(
+    description="An expected failure. `field` is the input path; `code` is stable, `message` is for people."
+)
 class UserError:
     """One expected failure."""
 

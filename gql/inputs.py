@@ -26,7 +26,8 @@ class RunProvisionInput:
     timeout_seconds: int | None = None
     priority: int | None = 0
     idempotency_key: str | None = strawberry.field(
-        default=None, description="The same key within 24 h returns the first job instead of starting another."
+        default=None,
+        description="The same key within 24 h returns the first job instead of starting another.",
     )
 
     def order(self) -> Order:

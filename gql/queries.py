@@ -14,6 +14,8 @@ from gql.types.recipe import Recipe
 from gql.types.server import Server, ServerConnection
 from gql.types.system import System, Viewer
 from models import Server as ServerRow
+from runner.checks import text
+from runner.errors import BadInput, Refused
 from runner.jobs import JobQuery, find_job, find_jobs
 from runner.servers import find_servers
 
@@ -33,9 +35,9 @@ class JobFilter:
         """The filter with its ids read."""
         return JobQuery(
             status=self.status,
-            recipe=self.recipe,
+            recipe=_searched(self.recipe),
             server_id=row_number("Server", self.server_id) if self.server_id is not None else None,
-            requested_by=self.requested_by,
+            requested_by=_searched(self.requested_by),
             created_after=self.created_after,
             created_before=self.created_before,
         )
@@ -73,11 +75,17 @@ class Query:
 
     @strawberry.field(description="Oldest first.")
     async def servers(
-        self, info: Info, first: int | None = 50, after: str | None = None, filter: ServerFilter | None = None  # noqa: A002 (the contract's name)
+        self,
+        info: Info,
+        first: int | None = 50,
+        after: str | None = None,
+        filter: ServerFilter | None = None,  # noqa: A002 (the contract's name)
     ) -> ServerConnection:
         """Many servers."""
         wanted = filter or ServerFilter()
-        query = find_servers(info.context.viewer, name_contains=wanted.name_contains, tag=wanted.tag)
+        query = find_servers(
+            info.context.viewer, name_contains=_searched(wanted.name_contains), tag=_searched(wanted.tag)
+        )
         return ServerConnection.of(await take(query, first, after, newest_first=False))
 
     @strawberry.field(description="The allow-list of playbooks that may be run; small, not paginated.")
@@ -98,7 +106,11 @@ class Query:
 
     @strawberry.field(description="Newest first.")
     async def jobs(
-        self, info: Info, first: int | None = 50, after: str | None = None, filter: JobFilter | None = None  # noqa: A002 (the contract's name)
+        self,
+        info: Info,
+        first: int | None = 50,
+        after: str | None = None,
+        filter: JobFilter | None = None,  # noqa: A002 (the contract's name)
     ) -> ProvisionJobConnection:
         """Many jobs."""
         query = find_jobs(info.context.viewer, (filter or JobFilter()).query())
@@ -108,6 +120,14 @@ class Query:
     def system(self, info: Info) -> System:
         """This installation."""
         return System.of(info.context)
+
+
+def _searched(value: str | None) -> str | None:
+    """Text to compare rows with; BadInput for text that no database takes, not even in a question."""
+    try:
+        return None if value is None else text(value)
+    except Refused as refusal:
+        raise BadInput(str(refusal)) from refusal
 
 
 async def _server(number: int) -> Server | None:

@@ -17,12 +17,12 @@ def _write_instant(value: datetime) -> str:
 def _read_instant(value: Any) -> datetime:  # noqa: ANN401 (whatever a client sends)
     try:
         instant = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        message = "a DateTime is RFC 3339 with an offset, such as 2026-11-23T09:31:03+00:00"
-        raise GraphQLError(message)
-    return instant.astimezone(UTC)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    message = "a DateTime is RFC 3339 with an offset, such as 2026-11-23T09:31:03+00:00"
+    raise GraphQLError(message)
 
 
 DATE_TIME = strawberry.scalar(
@@ -33,9 +33,7 @@ DATE_TIME = strawberry.scalar(
 )
 JSON_SCALAR = strawberry.scalar(
     name="JSON",
-    description=(
-        "Arbitrary JSON; only for data whose shape this API does not own (host variables, module results)."
-    ),
+    description=("Arbitrary JSON; only for data whose shape this API does not own (host variables, module results)."),
     serialize=lambda value: value,
     parse_value=lambda value: value,
 )

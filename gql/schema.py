@@ -1,7 +1,7 @@
 """The schema: types, limits and caches tied together."""
 
 import structlog
-from graphql import GraphQLError
+from graphql import ASTValidationRule, GraphQLError
 from strawberry import Schema
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.extensions.max_aliases import create_validator as alias_rule
@@ -23,7 +23,10 @@ MAX_TOKENS = 2000
 CACHED_DOCUMENTS = 500
 
 # Made once: the rules are part of the validation cache's key, and a new class per request would empty it.
-_RULES = [depth_rule(MAX_DEPTH, should_ignore=None, callback=None), alias_rule(MAX_ALIASES)]
+_RULES: list[type[ASTValidationRule]] = [
+    depth_rule(MAX_DEPTH, should_ignore=None, callback=None),
+    alias_rule(MAX_ALIASES),
+]
 
 log = structlog.get_logger()
 
@@ -31,7 +34,11 @@ log = structlog.get_logger()
 class PlaycastSchema(Schema):
     """Logs bugs with their traceback, and nothing that a client did wrong."""
 
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+    def process_errors(
+        self,
+        errors: list[GraphQLError],
+        execution_context: ExecutionContext | None = None,  # noqa: ARG002 (the signature is strawberry's)
+    ) -> None:
         """Log what nobody foresaw."""
         for error in errors:
             if is_bug(error):

@@ -48,6 +48,6 @@ class Subscription:
         """The states of jobs."""
         if ids is not None and len(ids) > MAX_WATCHED:
             raise BadInput(f"{len(ids)} ids are too many: watch at most {MAX_WATCHED}, or leave ids out to watch all")
-        numbers = None if ids is None else [row_number("ProvisionJob", raw) for raw in ids]
+        numbers = None if ids is None else list(dict.fromkeys(row_number("ProvisionJob", raw) for raw in ids))
         async for job in follow_jobs(info.context.engine, info.context.viewer, numbers):
             yield ProvisionJob.of(job)

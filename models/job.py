@@ -88,7 +88,7 @@ class ProvisionJob(Model):
         )
         return await cls.get(id=job_id) if moved else None
 
-    async def finish(  # noqa: PLR0913 (the columns that become final together)
+    async def finish(
         self,
         *,
         status: JobStatus,
@@ -99,7 +99,12 @@ class ProvisionJob(Model):
     ) -> bool:
         """RUNNING -> a final state, if this claim still holds; False if somebody else moved the job."""
         moved = await ProvisionJob.filter(id=self.id, status=JobStatus.RUNNING, fence=self.fence).update(
-            status=status, failure_reason=reason, message=message, exit_code=exit_code, ended_at=at, secret_vars=None
+            status=status,
+            failure_reason=reason,
+            message=message,
+            exit_code=exit_code,
+            ended_at=at,
+            secret_vars=None,
         )
         return bool(moved)
 

@@ -1,9 +1,9 @@
 """Who is calling: the one bearer token, checked in constant time, on every route but the two health checks."""
 
 import hmac
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
@@ -11,8 +11,6 @@ from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 VIEWER = web.RequestKey("viewer", Viewer)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Gate:
@@ -25,11 +23,11 @@ class Gate:
         """The viewer that `token` stands for; None if it is wrong."""
         if self._token is None:
             return LOCAL_VIEWER
-        if not isinstance(token, str) or not hmac.compare_digest(token.encode(), self._token.encode()):
+        if not isinstance(token, str) or not hmac.compare_digest(_bytes(token), _bytes(self._token)):
             return None
         return TOKEN_VIEWER
 
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         """Refuses requests without the right token; a WebSocket may bring it in its first message instead."""
 
         @web.middleware
@@ -50,6 +48,11 @@ class Gate:
         return check
 
 
+def _bytes(token: str) -> bytes:
+    # Headers and JSON both bring in surrogates, which plain UTF-8 refuses.
+    return token.encode(errors="surrogatepass")
+
+
 def problem(status: int, message: str) -> web.Response:
     """An error as JSON: `{"error": message}`."""
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
@@ -65,7 +68,8 @@ def _bearer(request: web.Request) -> str | None:
 
 
 def _is_websocket(request: web.Request) -> bool:
-    return request.path == "/graphql" and request.headers.get("Upgrade", "").lower() == "websocket"
+    """Whether this is a handshake that the view takes as one: only then does it ask for the token later."""
+    return request.path == "/graphql" and request.method == "GET" and web.WebSocketResponse().can_prepare(request).ok
 
 
 def _asks_for_this_machine(request: web.Request) -> bool:

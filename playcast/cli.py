@@ -50,7 +50,7 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it with the option's value)
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"playcast {__version__}")
         raise typer.Exit
@@ -58,7 +58,9 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it with the opt
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[  # noqa: ARG001 (its callback does the work)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
 ) -> None:
     set_up_logging()
     for name in settings.unknown_names(os.environ):

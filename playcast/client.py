@@ -71,7 +71,9 @@ class Client:
                     raise PlaycastError(message)
                 answer = await response.json()
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            message = f"there is no Playcast at {self._url} ({error}); start one with `playcast serve`, or set PLAYCAST_URL"
+            message = (
+                f"there is no Playcast at {self._url} ({error}); start one with `playcast serve`, or set PLAYCAST_URL"
+            )
             raise PlaycastError(message) from error
         except (aiohttp.ClientError, ValueError) as error:
             message = f"{self._url} does not answer like Playcast: {error}"
@@ -146,12 +148,15 @@ class Client:
 
     async def _chunks(self, job_id: str, after: str | None) -> AsyncIterator[dict[str, Any]]:
         async with self._http.ws_connect(
-            f"{self._url}/graphql", protocols=["graphql-transport-ws"], max_msg_size=_MAX_MESSAGE, heartbeat=20
+            f"{self._url}/graphql",
+            protocols=["graphql-transport-ws"],
+            max_msg_size=_MAX_MESSAGE,
+            heartbeat=20,
         ) as socket:
             await socket.send_json({"type": "connection_init"})
             payload = {"query": _LOG, "variables": {"id": job_id, "after": after}}
-            async for message in socket:
-                answer = message.json()
+            async for frame in socket:
+                answer = frame.json()
                 if answer["type"] == "connection_ack":
                     await socket.send_json({"type": "subscribe", "id": "log", "payload": payload})
                 elif answer["type"] == "next" and not answer["payload"].get("errors"):

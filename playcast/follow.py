@@ -26,7 +26,9 @@ async def follow(client: Client, job_id: str, after: str | None = None) -> int:
                 printing.result()
                 return await exit_code(client, job_id)
             asked.clear()
-            if await _wants_to_detach(number):
+            detach = await _wants_to_detach(number)
+            loop.add_signal_handler(signal.SIGINT, asked.set)
+            if detach:
                 _tell(f"job {number} goes on; follow it again with: playcast logs {number} --follow")
                 return DETACHED
     finally:
@@ -58,8 +60,13 @@ async def _wants_to_detach(number: int) -> bool:
     _tell(f"\nDetach from job {number}? It goes on without you. [Y/n] ", end="")
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[str] = loop.create_future()
-    loop.add_reader(sys.stdin.fileno(), lambda: answered.done() or answered.set_result(sys.stdin.readline()))
-    loop.add_signal_handler(signal.SIGINT, lambda: answered.done() or answered.set_result("y"))
+
+    def answer(text: str) -> None:
+        if not answered.done():
+            answered.set_result(text)
+
+    loop.add_reader(sys.stdin.fileno(), lambda: answer(sys.stdin.readline()))
+    loop.add_signal_handler(signal.SIGINT, answer, "y")
     try:
         return (await answered).strip().lower() not in ("n", "no")
     finally:

@@ -25,6 +25,6 @@ class WorkerCollector:
 def make_registry(worker: Worker) -> CollectorRegistry:
     """A registry of this app's own, so that two apps in one process do not mix."""
     registry = CollectorRegistry()
-    registry.register(WorkerCollector(worker))  # type: ignore[arg-type]  # the protocol asks for collect() alone
+    registry.register(WorkerCollector(worker))
     ProcessCollector(registry=registry)
     return registry

@@ -11,13 +11,18 @@ from gql.inputs import number_of
 from models import ProvisionJob
 from playcast.auth import VIEWER, problem
 from runner.engine import Engine
-from runner.errors import ErrorCode, Refused
+from runner.errors import BadInput, ErrorCode, Refused
 from runner.jobs import find_job
 from runner.logs import read_range
 from runner.submit import Order, run_provision
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_STATUS = {ErrorCode.NOT_FOUND: 404, ErrorCode.FORBIDDEN: 403, ErrorCode.ALREADY_EXISTS: 409, ErrorCode.IN_USE: 409}
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_STATUS = {
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.ALREADY_EXISTS: 409,
+    ErrorCode.IN_USE: 409,
+}
 _NO_PAGE = (
     "Playcast runs here, without its page: the API is at /graphql (open it in a browser for GraphiQL), "
     "and docs/clients.md shows how to call it.\n"
@@ -66,14 +71,15 @@ class Routes:
             # Also keeps forms of other sites out: a browser asks first before it sends JSON elsewhere.
             return problem(415, "send JSON, with Content-Type: application/json")
         try:
-            order = _order(json.loads(await request.text()))
-            job = await run_provision(self._engine, request[VIEWER], order)
-        except (json.JSONDecodeError, RecursionError, UnicodeDecodeError) as error:
+            body = json.loads(await request.read())
+        except (ValueError, RecursionError) as error:
             return problem(400, f"the body is not JSON: {error}")
+        try:
+            job = await run_provision(self._engine, request[VIEWER], _order(body))
+        except BadInput as error:
+            return problem(400, str(error))
         except Refused as refusal:
             return _refused(refusal)
-        except ValueError as error:
-            return problem(400, str(error))
         return web.json_response({"jobId": job.id}, status=201, headers={"Location": f"/ansible/jobs/{job.id}"})
 
     async def job(self, request: web.Request) -> web.Response:
@@ -123,16 +129,19 @@ class Routes:
 
 def _order(body: Any) -> Order:  # noqa: ANN401 (whatever a client sends)
     if not isinstance(body, dict):
-        raise ValueError('the body must be an object, such as {"recipe": "base", "serverIds": [1]}')
+        raise BadInput('the body must be an object, such as {"recipe": "base", "serverIds": [1]}')
     recipe, ids = body.get("recipe"), body.get("serverIds")
     if not isinstance(recipe, str):
-        raise ValueError("recipe: give the name of a recipe, such as base")
+        raise BadInput("recipe: give the name of a recipe, such as base")
     if not isinstance(ids, list) or not all(isinstance(raw, int | str) and not isinstance(raw, bool) for raw in ids):
-        raise ValueError("serverIds: give a list of server ids, such as [1, 2]")
+        raise BadInput("serverIds: give a list of server ids, such as [1, 2]")
     unknown = body.keys() - {"recipe", "serverIds"}
     if unknown:
-        raise ValueError(f"{sorted(unknown)[0]}: not known here; use runProvision of /graphql for more than a plain run")
-    return Order(recipe=recipe, server_ids=[number_of("Server", str(raw), "serverIds", str(at)) for at, raw in enumerate(ids)])
+        raise BadInput(f"{min(unknown)}: not known here; use runProvision of /graphql for more than a plain run")
+    return Order(
+        recipe=recipe,
+        server_ids=[number_of("Server", str(raw), "serverIds", str(at)) for at, raw in enumerate(ids)],
+    )
 
 
 def _refused(refusal: Refused) -> web.Response:

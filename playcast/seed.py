@@ -65,7 +65,7 @@ def _fields(entry: dict[str, Any], place: str) -> ServerFields:
     unknown = entry.keys() - _KEYS
     missing = {"name", "host", "user", "credential"} - entry.keys()
     if unknown or missing:
-        what = f"{sorted(unknown)[0]} is not known" if unknown else f"{sorted(missing)[0]} is missing"
+        what = f"{min(unknown)} is not known" if unknown else f"{min(missing)} is missing"
         message = f"{place}: {what}; a server has name, host, user, credential, and if wanted port, tags, variables"
         raise PlaycastError(message)
     return ServerFields(

@@ -32,7 +32,9 @@ async def serve(settings: Settings, started: Started | None = None) -> None:
         try:
             await site.start()
         except OSError as error:
-            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PLAYCAST_PORT to another"
+            message = (
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PLAYCAST_PORT to another"
+            )
             raise PlaycastError(message) from error
         address = _address(settings, app_runner)
         print(f"Playcast is ready on {address}", flush=True)  # noqa: T201 (the one line that serve promises)
@@ -65,7 +67,9 @@ def _address(settings: Settings, app_runner: web.AppRunner) -> str:
 
 def set_up_logging() -> None:
     """Log lines on stderr, one event each; stdout stays for what commands print."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     # Strawberry logs every client error; PlaycastSchema logs what matters.
     logging.getLogger("strawberry.execution").setLevel(logging.CRITICAL)
     structlog.configure(

@@ -35,7 +35,10 @@ class Settings(BaseSettings):
     secret_key: str | None = Field(None, description="Fernet key that encrypts secrets in the database.")
     secret_key_file: Path | None = Field(None, description="A file that holds the secret key.")
     slots: int = Field(
-        default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1000, description="Jobs that run at the same time."
+        default_factory=lambda: 2 * (os.cpu_count() or 1),
+        ge=1,
+        le=1000,
+        description="Jobs that run at the same time.",
     )
     timeout: int = Field(1800, ge=1, le=MAX_TIMEOUT_SECONDS, description="Seconds after which a job is stopped.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")

@@ -23,6 +23,8 @@ from runner.worker import Worker
 HEARTBEAT_SECONDS = 20.0
 INIT_SECONDS = 10
 MAX_MESSAGE_BYTES = 64 * 1024
+# RFC 6455, 5.5: a control frame holds 125 bytes, of which two are the code.
+MAX_REASON_BYTES = 123
 # A peer that takes nothing for this long is let go; it resumes from its cursor.
 SEND_SECONDS = 60.0
 _NEEDS_ID = frozenset({"subscribe", "complete"})
@@ -54,6 +56,11 @@ class SocketAdapter(AiohttpWebSocketAdapter):
             raise WebSocketDisconnected from error
         except ConnectionError as error:
             raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close with as much of the reason as a close frame can hold; it may quote what the client sent."""
+        fits = reason.encode(errors="backslashreplace")[:MAX_REASON_BYTES].decode(errors="ignore")
+        await super().close(code=code, reason=fits)
 
 
 def _well_formed(message: object) -> bool:
@@ -93,7 +100,11 @@ class PlaycastView(GraphQLView[Context, None]):
         self._version = version
         self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
 
-    async def get_context(self, request: web.Request, response: web.Response | web.WebSocketResponse) -> Context:
+    async def get_context(
+        self,
+        request: web.Request,
+        response: web.Response | web.WebSocketResponse,  # noqa: ARG002 (the signature is strawberry's)
+    ) -> Context:
         """The context of one request or socket."""
         return Context(self._engine, self._worker, self._version, request.get(VIEWER))
 
@@ -103,7 +114,8 @@ class PlaycastView(GraphQLView[Context, None]):
             context.given_viewer = self._gate.viewer_for((context.connection_params or {}).get("token"))
         if context.given_viewer is None:
             raise ConnectionRejectionError
-        return UNSET
+        unset: UnsetType = UNSET
+        return unset
 
     async def create_websocket_response(self, request: web.Request, subprotocol: str | None) -> web.WebSocketResponse:
         """A socket with heartbeat and a bound on what it takes in."""
@@ -122,20 +134,22 @@ class PlaycastView(GraphQLView[Context, None]):
         closing = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"server stops") for socket in list(self._sockets)]
         await asyncio.gather(*closing, return_exceptions=True)
 
-    def decode_json(self, data: str | bytes) -> Any:  # noqa: ANN401 (JSON)
-        """JSON without NaN and infinities, which are no JSON and break other readers."""
+    def decode_json(self, data: str | bytes) -> dict[str, Any] | list[Any]:
+        """A JSON object or array, without NaN and infinities, which are no JSON and break other readers."""
         try:
-            return json.loads(data, parse_constant=_no_constant)
-        except (RecursionError, UnicodeDecodeError) as error:
-            raise json.JSONDecodeError(str(error), "", 0) from error
+            value = json.loads(data, parse_constant=_no_constant)
         except json.JSONDecodeError:
             raise
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise json.JSONDecodeError(str(error), "", 0) from error
+        if not isinstance(value, dict | list):
+            raise json.JSONDecodeError("not an object", "", 0)
+        return value
 
     def encode_json(self, data: object) -> str:
-        """Compact JSON, with text as it is."""
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        """Compact JSON, with text as it is; half a surrogate pair, which UTF-8 cannot hold, as its escape."""
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(errors="backslashreplace").decode()
 
 
 def _no_constant(name: str) -> None:

@@ -33,10 +33,10 @@ class Listener:
         self._dirty.add((topic, job_id))
         self._event.set()
 
-    async def wait(self, timeout: float) -> set[tuple[Topic, int]]:
-        """What changed since the last call; an empty set after `timeout` seconds of silence."""
+    async def wait(self, seconds: float) -> set[tuple[Topic, int]]:
+        """What changed since the last call; an empty set after that many seconds of silence."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._event.wait()
         self._event.clear()
         dirty, self._dirty = self._dirty, set()

@@ -23,6 +23,8 @@ _TASK_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _INTERPRETER = re.compile(r"/[A-Za-z0-9_./+-]{1,254}|auto|auto_silent")
 _RESERVED_GROUPS = frozenset({"all", "ungrouped"})
+# Ansible refuses these, and with one of them the whole inventory.
+_KEYWORDS = frozenset({"true", "false", "none", "True", "False", "None", "not"})
 _INTERPRETER_VARIABLE = "ansible_python_interpreter"
 
 
@@ -116,10 +118,12 @@ def variables(value: object, *field: str) -> dict[str, Any]:
 def _variable(key: object, item: object, *field: str) -> None:
     if not isinstance(key, str) or not _VARIABLE.fullmatch(key):
         raise invalid(f"{quoted(key)} is no variable name: use letters, digits and _, no digit first", *field)
+    if key in _KEYWORDS:
+        raise invalid(f"{key} is no variable name: it is a word of Ansible's template language", *field, key)
     if key == _INTERPRETER_VARIABLE:
         if not isinstance(item, str) or not _INTERPRETER.fullmatch(item):
             raise invalid(f"{key} must be an absolute path such as /usr/bin/python3", *field, key)
-    elif key.startswith("ansible_"):
+    elif key.lstrip("_").startswith("ansible_"):
         # Connection variables run commands on the controller (ProxyCommand, executable paths, become flags).
         message = f"{key} is not allowed: of Ansible's own variables only {_INTERPRETER_VARIABLE} may be set"
         raise invalid(message, *field, key)

@@ -112,6 +112,8 @@ def _private_key(value: str, *field: str) -> str:
         return loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     except (ValueError, TypeError, UnsupportedAlgorithm, UnicodeEncodeError) as error:
         if isinstance(error, TypeError | UnsupportedAlgorithm) or "ENCRYPTED" in key or "encrypted" in str(error):
-            raise invalid("the private key has a passphrase, or a kind that is not supported: store it without", *field) from error
+            raise invalid(
+                "the private key has a passphrase, or a kind that is not supported: store it without", *field
+            ) from error
         message = "this is no private key that can be read: send the whole text, from -----BEGIN to END-----"
         raise invalid(message, *field) from error

@@ -75,7 +75,7 @@ def check_extra_vars(inputs: tuple[RecipeInput, ...], value: object) -> tuple[di
         return given, {}
     known = {item.name: item for item in inputs}
     problems = [problem for item in inputs for problem in _problems(item, given)]
-    for name in given.keys() - known.keys():
+    for name in sorted(given.keys() - known.keys()):
         message = f"{name} is not an input of this recipe; it takes: {', '.join(known)}"
         problems.extend(invalid(message, "extraVars", name).problems)
     if problems:

@@ -140,7 +140,8 @@ def _unsafe(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
 
 
 def _dump(value: object) -> bytes:
-    return yaml.dump(value, Dumper=_Dumper, allow_unicode=False, width=4096, sort_keys=False).encode()
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=False, width=4096, sort_keys=False)
+    return text.encode()
 
 
 def known_hosts(servers: Sequence[Server]) -> str:
@@ -150,7 +151,7 @@ def known_hosts(servers: Sequence[Server]) -> str:
 
 
 def learned_keys(known_hosts_text: str) -> dict[int, str]:
-    """Host keys by server id, from the `known_hosts` that a job leaves: what first contact added, and what was pinned."""
+    """Host keys by server id, from the `known_hosts` that a job leaves: new ones and pinned ones."""
     found: dict[int, list[str]] = {}
     for line in known_hosts_text.splitlines():
         alias, _, key = line.partition(" ")

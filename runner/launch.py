@@ -38,7 +38,7 @@ async def launch(engine: Engine, job: ProvisionJob) -> None:
     job_dir = JobDir(engine.jobs_dir, job.id)
     targets = await _targets(engine, job)
     # Short, since ssh's control sockets live below it and a socket's path has at most 107 bytes.
-    scratch = tempfile.mkdtemp(prefix="pc-", dir="/tmp")  # noqa: S108 (a private directory with a random name)
+    scratch = tempfile.mkdtemp(prefix="pc-", dir="/tmp")
     try:
         start = _plan(engine, job, job_dir, targets, scratch)
         await _start_supervisor(job_dir, start)
@@ -86,7 +86,14 @@ def _plan(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Targ
 
 
 def _argv(job: ProvisionJob, job_dir: JobDir, playbook: Path) -> list[str]:
-    argv = [find_ansible_playbook(), "-i", str(job_dir.hosts), "-i", f"/dev/fd/{_FIRST_SECRET_FD}", str(playbook)]
+    argv = [
+        find_ansible_playbook(),
+        "-i",
+        str(job_dir.hosts),
+        "-i",
+        f"/dev/fd/{_FIRST_SECRET_FD}",
+        str(playbook),
+    ]
     argv += ["-vv"]
     argv += ["-e", f"@{job_dir.vars.name}"] if job.extra_vars else []
     if job.secret_vars is not None:

@@ -20,6 +20,7 @@ from runner.viewer import Viewer
 # The bus wakes a reader at once; this is the net below it.
 RELOOK_SECONDS = 5.0
 _MOST_ROWS = 512
+_NO_END = 2**62
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ def check_cursor(job: ProvisionJob, after: int) -> None:
         raise BadInput(message)
 
 
-async def read_page(  # noqa: PLR0913 (a page's own terms)
-    viewer: Viewer, job: ProvisionJob, *, after: str | None, max_bytes: int, last: bool
-) -> Page:
+async def read_page(viewer: Viewer, job: ProvisionJob, *, after: str | None, max_bytes: int, last: bool) -> Page:
     """The page of at most `max_bytes` after a cursor, or with `last` the final lines that fit."""
     if not 1 <= max_bytes <= MAX_PAGE_BYTES:
         raise BadInput(f"maxBytes must be from 1 to {MAX_PAGE_BYTES}")
@@ -90,7 +89,7 @@ async def _line_start(job: ProvisionJob, offset: int) -> int:
     async for piece in read_range(job.id, offset - 1, job.log_size):
         found = piece.data.find(b"\n")
         if found >= 0:
-            return min(piece.start + found + 1, job.log_size)
+            return min(piece.start + found + 1, int(job.log_size))
     return offset
 
 
@@ -150,12 +149,11 @@ async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: s
         # Looked at after listening and before reading: when it is final, its log is already whole.
         current = await ProvisionJob.get_or_none(id=job.id)
         while current is not None:
-            stop = current.log_size if current.final else position + MAX_PAGE_BYTES
             last: Piece | None = None
-            async for piece in read_range(job.id, position, stop):
+            async for piece in read_range(job.id, position, _NO_END):
                 position = piece.stop
-                last = piece = _ended(piece) if current.final and position == current.log_size else piece
-                yield piece
+                last = _ended(piece) if current.final and position == current.log_size else piece
+                yield last
             if current.final:
                 if last is None or not last.end:
                     yield _nothing_more(current, position)

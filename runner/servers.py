@@ -1,6 +1,6 @@
 """The verbs on servers: create, update, delete, list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from models import FINAL, JobHost, Server, ServerTag
 from runner import checks
 from runner.credentials import Credential
 from runner.engine import Engine
-from runner.errors import ErrorCode, Refused, quoted
+from runner.errors import ErrorCode, Problem, Refused, quoted
 from runner.viewer import Viewer
 
 
@@ -92,18 +92,19 @@ async def tags_of(server_ids: Sequence[int]) -> dict[int, list[str]]:
 
 def _columns(engine: Engine, given: ServerFields) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    problems = []
-    for field, value, check in (
+    problems: list[Problem] = []
+    fields: list[tuple[str, Any, Callable[..., Any]]] = [
         ("name", given.name, checks.name),
         ("host", given.host, checks.host),
         ("port", given.port, checks.port),
         ("user", given.user, checks.user),
         ("variables", given.variables, checks.variables),
         ("tags", given.tags, checks.server_tags),
-    ):
+    ]
+    for field, value, check in fields:
         try:
             if value is not None:
-                columns[field] = check(value, field)  # type: ignore[operator]  # each check fits its own field
+                columns[field] = check(value, field)
         except Refused as refusal:
             problems.extend(refusal.problems)
     try:

@@ -52,11 +52,14 @@ class Tail:
         try:
             while True:
                 last = ended()
-                flowing = await self._pump(fd, last=last)
-                if last and not flowing:
+                before = self._position
+                stored = await self._pump(fd, last=last)
+                read = self._position - before
+                if last and not read and not stored:
                     return
-                if flowing or self._held:
-                    await asyncio.sleep(POLL_SECONDS if not last else 0)
+                if read or self._held:
+                    # A full read means that more waits already.
+                    await asyncio.sleep(0 if last or read == READ_BYTES else POLL_SECONDS)
                 else:
                     await self._wait_for_growth(fd, watch, end)
         finally:
@@ -77,10 +80,10 @@ class Tail:
 
     @property
     def _position(self) -> int:
-        return self._job.log_size + len(self._held)
+        return int(self._job.log_size) + len(self._held)
 
     async def _pump(self, fd: int, *, last: bool) -> bool:
-        """Read what there is, at most READ_BYTES, and store what may go; whether anything was read or stored."""
+        """Read what there is, at most READ_BYTES, and store what may go; whether anything was stored."""
         data = os.pread(fd, READ_BYTES, self._position)
         if data and not self._held:
             self._held_since = time.monotonic()
@@ -90,13 +93,15 @@ class Tail:
         if chunks:
             await self._store(chunks)
             self._held_since = time.monotonic()
-        return bool(data or chunks)
+        return bool(chunks)
 
     def _take(self, *, whole: bool, late: bool) -> list[bytes]:
-        """Cut what may go now out of the held bytes: all of it when `whole`, partial lines when `late`."""
+        """Cut what may go now out of the held bytes: all of it when `whole`, a partial line when `late`."""
         chunks = []
         while self._held:
             end = lines_end(self._held, MAX_BYTES)
+            # What follows a line end has only just come.
+            late = late and not end
             if not end and len(self._held) >= MAX_BYTES:
                 end = text_end(self._held, MAX_BYTES)
             if not end and (late or whole):

@@ -88,8 +88,9 @@ class Worker:
             learned = learned_keys(job_dir.known_hosts.read_text(errors="replace"))
         except OSError:
             return
-        for server_id, key in learned.items():
-            await Server.filter(id=server_id, host_key__isnull=True).update(host_key=key)
+        for row in await JobHost.filter(job_id=job.id, server_id__in=list(learned)):
+            key = learned[row.server_id or 0]
+            await Server.filter(id=row.server_id, host_key__isnull=True).update(host_key=key)
 
     async def _finish(self, job: ProvisionJob, outcome: Outcome) -> None:
         """Write the final state; while the database is away, keep trying: exit.json holds it meanwhile."""

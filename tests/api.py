@@ -74,7 +74,9 @@ class Api:
 
     async def run(self, recipe: str, *server_ids: str, **options: Any) -> JSON:
         """A new job."""
-        payload = (await self.ask(RUN, input={"recipe": recipe, "serverIds": list(server_ids), **options}))["runProvision"]
+        payload = (await self.ask(RUN, input={"recipe": recipe, "serverIds": list(server_ids), **options}))[
+            "runProvision"
+        ]
         assert payload["userErrors"] == []
         job: JSON = payload["job"]
         return job

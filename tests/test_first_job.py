@@ -19,6 +19,11 @@ async def test_base_runs_here_and_its_log_arrives_whole(api: Api, data_dir: Path
     assert [chunk["after"] for chunk in chunks] == ["0", *(chunk["cursor"] for chunk in chunks[:-1])]
     assert [chunk["end"] for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     ended = await api.job(job["id"])
-    assert (ended["status"], ended["failureReason"], ended["message"], ended["exitCode"]) == ("SUCCESS", None, None, 0)
+    assert (ended["status"], ended["failureReason"], ended["message"], ended["exitCode"]) == (
+        "SUCCESS",
+        None,
+        None,
+        0,
+    )
     assert ended["logSize"] == len(text.encode())
     assert ended["lineCount"] == text.count("\n")

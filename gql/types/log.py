@@ -9,7 +9,9 @@ from runner.logs import Page, Piece
 _MAX_INT = 2**31 - 1
 
 
-@strawberry.type(description="A run of log bytes, cut at a line end wherever a line end came in time. ANSI codes are kept.")
+@strawberry.type(
+    description="A run of log bytes, cut at a line end wherever a line end came in time. ANSI codes are kept."
+)
 class JobLogChunk:
     """Some text of a log."""
 
@@ -49,7 +51,11 @@ class JobLogPage:
     @classmethod
     def of(cls, page: Page) -> "JobLogPage":
         """The page as clients see it."""
-        return cls(chunks=[JobLogChunk.of(piece) for piece in page.pieces], cursor=str(page.cursor), has_more=page.has_more)
+        return cls(
+            chunks=[JobLogChunk.of(piece) for piece in page.pieces],
+            cursor=str(page.cursor),
+            has_more=page.has_more,
+        )
 
 
 def clamped(number: int) -> int:

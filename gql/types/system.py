@@ -51,7 +51,10 @@ class System:
     def of(cls, context: Context) -> "System":
         """The installation that a context belongs to."""
         return cls(
-            context=context, version=context.version, max_page_size=MAX_PAGE_SIZE, max_log_chunk_bytes=MAX_BYTES
+            context=context,
+            version=context.version,
+            max_page_size=MAX_PAGE_SIZE,
+            max_log_chunk_bytes=MAX_BYTES,
         )
 
     @strawberry.field

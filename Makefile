@@ -1,0 +1,125 @@
+# Needs Python 3.11 or newer with its venv module, make and git. Everything else is installed into .venv.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Each of these, set by a machine, hides a fault or brings in modules from elsewhere.
+unexport PYTHONUNBUFFERED PYTHONPATH PYTHONHOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+# Which interpreter .venv is made with; the first that fits when nothing is said.
+PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
+
+.PHONY: help install run test check fix schema bench lock migrations clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+install: $(STAMP) ## Install Playcast and all that its tests need into .venv
+
+# The stamp holds the place it was made for: an environment that moved with its checkout points to the old one.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	@[ "$$(cat $@ 2>/dev/null)" = '$(CURDIR)' ] && $(BIN)/python -c '' 2>/dev/null && exit 0; \
+	for python in $(PYTHON); do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		found=$$python; \
+		"$$python" -c 'import venv, ensurepip' 2>/dev/null || continue; \
+		echo "Making .venv with $$("$$python" --version)"; \
+		exec "$$python" -m venv --clear .venv; \
+	done; \
+	if [ -n "$$found" ]; then \
+		echo "Playcast needs the venv module, which $$found lacks (Debian, Ubuntu: apt install python3-venv)." >&2; \
+	else \
+		echo "Playcast needs Python 3.11 or newer; tried $(PYTHON). Name another: make PYTHON=/a/path" >&2; \
+	fi; exit 1
+	@echo 'Installing the pinned packages'
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@printf '%s\n' '$(CURDIR)' >$@
+
+# Ctrl-C would stop make too, which then reports a failure. So the server takes the terminal's foreground for
+# itself: it alone gets the signal, and its clean end is make's. Without a terminal it is started as it is.
+define FOREGROUND
+import os, signal, sys
+if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp():
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+del os.environ["FOREGROUND"]
+os.execv(sys.argv[1], sys.argv[1:])
+endef
+
+run: export FOREGROUND := $(FOREGROUND)
+run: $(STAMP) ## Start Playcast with a demo to play with; Ctrl-C ends it
+	@exec $(BIN)/python -c "$$FOREGROUND" $(BIN)/playcast serve --demo
+
+# SQLite and PostgreSQL in processes of their own: the ORM caches SQL per connection name, not per database.
+# pytest-timeout cannot stop a process that does not exit, timeout can; --foreground lets Ctrl-C through.
+test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pytest
+	@limit=; \
+	if command -v timeout >/dev/null; then \
+		limit='timeout --kill-after=30 1500'; \
+		[ ! -t 0 ] || limit='timeout --foreground --kill-after=30 1500'; \
+	fi; \
+	ran=; failed=; \
+	suite() { \
+		$$limit $(BIN)/pytest -m "$$1" --cov --cov-append --cov-report= $(args); \
+		case $$? in 0) ran=1 ;; 5) ;; 124 | 137) failed=1; echo 'Stopped after 1500 s.' ;; *) failed=1 ;; esac; \
+	}; \
+	$(BIN)/coverage erase; \
+	echo '== Tests on SQLite'; suite 'not postgres'; \
+	echo '== Tests on PostgreSQL'; suite 'postgres'; \
+	$(BIN)/coverage report; \
+	[ -n "$$ran" ] && [ -z "$$failed" ]
+
+check: $(STAMP) ## Check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(STAMP) ## Mend what the style check can mend by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+schema: $(STAMP) ## Write schema.graphql from the code
+	@$(BIN)/playcast schema >schema.graphql.new && mv schema.graphql.new schema.graphql || \
+		{ rm -f schema.graphql.new; exit 1; }
+
+bench: $(STAMP) ## Measure against plain ansible-playbook
+	@$(BIN)/python -m bench
+
+# Pins move only with upgrade=1. Packages are named by version and hash alone, so any index may serve them.
+LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header $(if $(upgrade),--upgrade)
+
+lock: $(STAMP) ## Write requirements/*.txt from pyproject.toml; upgrade=1 takes the newest versions
+	@set -e; new=$$(mktemp -d); trap 'rm -rf "$$new"' EXIT; \
+	$(BIN)/python -m venv "$$new/uv" && "$$new/uv/bin/pip" install --quiet 'uv>=0.13,<0.14'; \
+	lock() { \
+		cp "requirements/$$1.txt" "$$new/" 2>/dev/null || true; \
+		"$$new/uv/bin/uv" $(LOCK) $$2 --output-file "$$new/$$1.txt" pyproject.toml >/dev/null; \
+		{ echo "# What $$3 installs, for every Python from 3.11 on. Written by: make lock"; cat "$$new/$$1.txt"; } \
+			| awk 'NR == 1 || !/^#/' >"$$new/done"; \
+		cat "$$new/done" >"requirements/$$1.txt"; \
+	}; \
+	lock runtime '' 'the container image'; \
+	lock dev '--extra dev' 'make install'
+
+migrations: $(STAMP) ## Draft the migrations of a changed model for both databases; name=what_changed
+	@[ -n "$(name)" ] || { echo 'Say what changes: make migrations name=add_server_port' >&2; exit 2; }
+	@$(BIN)/python -m migrations.make '$(name)'
+
+clean: ## Remove .venv, caches and build output; data/ and jobs/ stay
+	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist htmlcov web/dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,22 @@
+"""Print the table: `python -m bench [PART…]`."""
+
+import sys
+
+from bench import job_path, log_path
+
+PARTS = {"job": job_path.rows, "log": log_path.rows}
+
+
+def main() -> None:
+    """Measure the named parts, or all."""
+    wanted = sys.argv[1:] or list(PARTS)
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        sys.exit(f"bench: there is no part {unknown[0]}; the parts are {', '.join(PARTS)}")
+    for name in wanted:
+        for what, figure in PARTS[name]():
+            print(f"{what:<84} {figure}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

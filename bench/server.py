@@ -1,0 +1,83 @@
+"""A server process of its own, so that its CPU and memory are its own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOOD = "- name: Flood\n  hosts: all\n  gather_facts: false\n  tasks: []\n"
+_CREATE = """
+mutation($input: CreateServerInput!) { createServer(input: $input) { server { id } userErrors { message } } }
+"""
+_RUN = "mutation($input: RunProvisionInput!) { runProvision(input: $input) { job { number } userErrors { message } } }"
+
+
+class Server:
+    """`python -m MODULE` on a free port with a data directory of its own; ended with the context."""
+
+    def __init__(self, folder: Path, module: str = "bench.serve_printer", **environment: str) -> None:
+        self.data_dir = folder / "data"
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        env = {
+            **kept,
+            "PLAYCAST_DATA_DIR": str(self.data_dir),
+            "PLAYCAST_PORT": "0",
+            "PYTHONPATH": str(ROOT),
+        } | environment
+        command = [sys.executable, "-m", *module.split()]
+        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, cwd=folder)
+        assert self.process.stdout is not None
+        found = re.search(r"http://\S+", self.process.stdout.readline())
+        assert found is not None, "the server did not start"
+        self.url = found.group()
+        self.usage = psutil.Process(self.process.pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def cpu(self) -> float:
+        """CPU seconds so far, user and system."""
+        times = self.usage.cpu_times()
+        return float(times.user + times.system)
+
+    def rss(self) -> int:
+        """Resident bytes."""
+        return int(self.usage.memory_info().rss)
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of one operation."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer["data"]  # type: ignore[no-any-return]  # JSON
+
+    def add_server(self, **given: Any) -> str:
+        """The id of a new server; LOCAL if nothing else is said."""
+        fields = {"name": "here", "host": "localhost", "user": "root", "credential": {"local": True}, **given}
+        return str(self.ask(_CREATE, input=fields)["createServer"]["server"]["id"])
+
+    def run(self, recipe: str, server: str, **extra: int) -> int:
+        """The number of a new job."""
+        given = {"recipe": recipe, "serverIds": [server], "extraVars": extra or None}
+        return int(self.ask(_RUN, input=given)["runProvision"]["job"]["number"])
+
+
+def flood_ansible_dir(folder: Path) -> Path:
+    """An ansible directory with the one recipe `flood`."""
+    playbooks = folder / "ansible" / "playbooks"
+    playbooks.mkdir(parents=True)
+    (playbooks / "flood.yml").write_text(FLOOD)
+    (folder / "ansible" / "ansible.cfg").write_text("[defaults]\n")
+    return folder / "ansible"

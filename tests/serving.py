@@ -1,0 +1,74 @@
+"""A server process of its own, started as a person starts it, so that it can be killed as a machine kills it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from aiohttp import ClientSession
+
+from tests.api import Api
+
+if TYPE_CHECKING:
+    from aiohttp.test_utils import TestClient
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PLAYCAST = (sys.executable, "-m", "playcast")
+READY = "Playcast is ready on "
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server process and its API."""
+
+    api: Api
+    url: str
+    process: subprocess.Popen[str]
+
+    def kill(self) -> None:
+        """End the server as a crash does: without a chance to put anything right."""
+        self.process.kill()
+        self.process.wait()
+
+
+def environment(data_dir: Path, ansible_dir: Path, **settings: str) -> dict[str, str]:
+    """What a server process gets: its settings, and nothing of the developer's environment."""
+    given = {f"PLAYCAST_{name.upper()}": value for name, value in settings.items()}
+    return {
+        "PATH": os.defpath,
+        "HOME": os.environ["HOME"],
+        "PLAYCAST_DATA_DIR": str(data_dir),
+        "PLAYCAST_ANSIBLE_DIR": str(ansible_dir),
+        **given,
+    }
+
+
+@asynccontextmanager
+async def serving(
+    data_dir: Path, ansible_dir: Path, *, program: Sequence[str] = PLAYCAST, **settings: str
+) -> AsyncIterator[Served]:
+    """`playcast serve` on a free port, until the context ends or the process was killed."""
+    with subprocess.Popen(
+        [*program, "serve", "--port", "0"],
+        cwd=CHECKOUT,
+        env=environment(data_dir, ansible_dir, **settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = await asyncio.to_thread(process.stdout.readline)
+            assert line.startswith(READY), f"the server did not start: {line!r}"
+            url = line.removeprefix(READY).strip()
+            async with ClientSession(url) as session:
+                # A session with a base address and the test client make requests alike.
+                yield Served(Api(cast("TestClient[object, object]", session)), url, process)
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait, 15)
