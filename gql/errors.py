@@ -31,9 +31,14 @@ def is_ours(error: GraphQLError) -> bool:
     return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
 
 
+def is_unreadable(error: GraphQLError) -> bool:
+    """Whether GraphQL failed at a literal before any resolver ran, such as a number of 5,000 digits."""
+    return error.path is None and isinstance(error.original_error, ValueError)
+
+
 def is_bug(error: GraphQLError) -> bool:
     """Whether nobody foresaw this error."""
-    return is_ours(error) and not isinstance(error.original_error, tuple(CODES))
+    return is_ours(error) and not is_unreadable(error) and not isinstance(error.original_error, tuple(CODES))
 
 
 class CodedErrors(MaskErrors):
@@ -45,6 +50,8 @@ class CodedErrors(MaskErrors):
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error as a client may see it."""
         original = error.original_error
+        if is_unreadable(error):
+            original = BadInput("a value in the query cannot be read: is a number too long?")
         code = next((code for kind, code in CODES.items() if isinstance(original, kind)), "INTERNAL")
         message = str(original) if isinstance(original, BadInput) else self.error_message
         return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})

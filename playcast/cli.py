@@ -43,10 +43,6 @@ def main() -> NoReturn:
     except PlaycastError as error:
         typer.echo(f"playcast: {error}", err=True)
         sys.exit(2)
-    except BrokenPipeError:
-        # The reader of our output has gone (`playcast logs 1 | head`): nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     sys.exit(0)
 
 
@@ -172,4 +168,6 @@ async def _logs(chosen: Settings, job: str, after: str | None, *, follow_log: bo
             return await follow(client, job, after)
         async for text in client.log_so_far(job, after):
             sys.stdout.write(text)
+        # Here, where a reader that has gone (`| head`) ends the command quietly, and not at the interpreter's end.
+        sys.stdout.flush()
         return 0

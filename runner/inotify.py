@@ -11,29 +11,33 @@ from pathlib import Path
 
 IN_MODIFY = 0x2
 IN_ONESHOT = 0x80000000
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.CDLL(None)
 
 
 class GrowthWatch:
-    """Sets `grown` when the armed file was written to; close it when done."""
+    """Sets `grown` when the armed file was written to; close it when done.
+
+    The kernel grants a user 128 instances (fs.inotify.max_user_instances); without one, `grown` is never set.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = bytes(path)
         self.grown = asyncio.Event()
         self._fd = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self._fd < 0:
-            raise OSError(ctypes.get_errno(), "inotify_init1")
-        asyncio.get_running_loop().add_reader(self._fd, self._fired)
+        if self._fd >= 0:
+            asyncio.get_running_loop().add_reader(self._fd, self._fired)
 
     def arm(self) -> None:
         """Watch for the next write. Look at the file after this call, not before: a write in between is lost."""
         self.grown.clear()
-        _libc.inotify_add_watch(self._fd, self._path, IN_MODIFY | IN_ONESHOT)
+        if self._fd >= 0:
+            _libc.inotify_add_watch(self._fd, self._path, IN_MODIFY | IN_ONESHOT)
 
     def close(self) -> None:
         """Stop watching."""
-        asyncio.get_running_loop().remove_reader(self._fd)
-        os.close(self._fd)
+        if self._fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
 
     def _fired(self) -> None:
         os.read(self._fd, 4096)

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 import yaml
 
-from runner.errors import ErrorCode, Refused, quoted
+from runner.errors import ErrorCode, PlaycastError, Refused, quoted
 from runner.inputs import RecipeInput, read_inputs
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+log = structlog.get_logger()
+
 _TREE = ("playbooks", "recipes", "roles", "group_vars")
 
 
@@ -33,11 +36,13 @@ class RecipeBook:
         self.ansible_dir = ansible_dir
         self._seen: tuple[object, ...] | None = None
         self._recipes: dict[str, Recipe] = {}
+        self._broken: dict[str, str] = {}
 
     def all(self) -> list[Recipe]:
-        """Every recipe, by name."""
+        """Every recipe, by name; one whose description is broken is left out, and `allowed` says why."""
         seen = tuple(self._signature())
         if seen != self._seen:
+            self._broken = {}
             self._recipes = {recipe.name: recipe for recipe in self._read()}
             self._seen = seen
         return list(self._recipes.values())
@@ -53,6 +58,7 @@ class RecipeBook:
         if recipe is None:
             names = ", ".join(recipe.name for recipe in self.all()) or "none"
             message = f"{quoted(name)} is not a recipe; the recipes here are: {names}"
+            message = self._broken.get(name.removesuffix(".yml"), message)
             raise Refused.one(ErrorCode.RECIPE_NOT_ALLOWED, message, "recipe")
         return recipe
 
@@ -71,13 +77,13 @@ class RecipeBook:
             # A link may point to another playbook, but never out of the directory.
             if not _NAME.fullmatch(path.stem) or path.resolve().parent != playbooks or not path.is_file():
                 continue
-            yield Recipe(
-                name=path.stem,
-                description=_first_play_name(path),
-                revision=self._revision(path),
-                inputs=read_inputs(self.ansible_dir / "recipes" / path.name),
-                playbook=path.resolve(),
-            )
+            try:
+                inputs = read_inputs(self.ansible_dir / "recipes" / path.name)
+            except PlaycastError as error:
+                log.warning("a recipe is left out", recipe=path.stem, error=str(error))
+                self._broken[path.stem] = str(error)
+                continue
+            yield Recipe(path.stem, _first_play_name(path), self._revision(path), inputs, path.resolve())
 
     def _revision(self, playbook: Path) -> str:
         digest = hashlib.sha256()

@@ -58,27 +58,36 @@ def _supervise(secret_fds: list[int], tell: int) -> None:
     with open("spec.json", "rb") as file:
         spec = json.load(file)
     _take_claim()
+    try:
+        record, end = _run(spec, secret_fds, tell)
+    finally:
+        _end_descendants()
+        shutil.rmtree(spec["scratch"], ignore_errors=True)
+    _write_exit_record(record, end)
+
+
+def _run(spec: dict, secret_fds: list[int], tell: int) -> tuple[int, dict[str, object]]:  # type: ignore[type-arg]  # JSON
+    """Run the job to its end; (where to record it, what to record)."""
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     log = os.open("ansible.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     record = _reserve_exit_record()
     started_at = time.time()
     child, failure = _start_ansible(spec, log, secret_fds)
-    for fd in secret_fds:
+    for fd in (log, *secret_fds):
         os.close(fd)
     _write_run_record(child, started_at)
-    os.write(tell, b"started")
+    # The caller may have died meanwhile; the job goes on without it.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(tell, b"started")
     os.close(tell)
     _leave_stdio()
     if failure is not None:
         os.waitpid(child, 0)
-        end = {"reason": "exec_failed", "code": EXEC_FAILED, "message": failure}
+        end: dict[str, object] = {"reason": "exec_failed", "code": EXEC_FAILED, "message": failure}
     else:
         end = _wait(child, spec["timeout"], spec["grace"])
-    _end_descendants(signal.SIGKILL)
-    shutil.rmtree(spec["scratch"], ignore_errors=True)
-    os.close(log)
-    _write_exit_record(record, {**end, "started_at": started_at, "ended_at": time.time()})
+    return record, {**end, "started_at": started_at, "ended_at": time.time()}
 
 
 def _take_claim() -> None:
@@ -184,7 +193,8 @@ def _wait(child: int, timeout: float, grace: float) -> dict[str, object]:
         if steps is not None and time.monotonic() >= due:
             pause, number, everyone = next(steps, (1.0, signal.SIGKILL, True))
             due = time.monotonic() + pause
-            _end_descendants(number) if everyone else _send(child, number)
+            for pid in _descendants() if everyone else [child]:
+                _send(pid, number)
 
 
 def _reap(child: int) -> int | None:
@@ -201,14 +211,14 @@ def _reap(child: int) -> int | None:
             code = os.waitstatus_to_exitcode(status)
 
 
-def _end_descendants(number: int) -> None:
-    """Signal every process below this one; SIGKILL repeats until none is left, since they may fork meanwhile."""
+def _end_descendants() -> None:
+    """SIGKILL every process below this one, again and again until none is left: they may fork meanwhile."""
     for _ in range(50):
         below = _descendants()
-        for pid in below:
-            _send(pid, number)
-        if number != signal.SIGKILL or not below:
+        if not below:
             return
+        for pid in below:
+            _send(pid, signal.SIGKILL)
         time.sleep(0.01)
         _reap(0)
 

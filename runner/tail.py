@@ -72,7 +72,7 @@ class Tail:
             return
         waits = [asyncio.ensure_future(watch.grown.wait()), asyncio.ensure_future(end.wait())]
         try:
-            # The timed look is for file systems where writes of others raise no event.
+            # The timed look is for file systems where writes of others raise no event, and for want of watches.
             await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
