@@ -60,7 +60,7 @@ def make_app(settings: Settings) -> web.Application:
     gate = Gate(settings.token)
     view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=settings.graphiql)
     app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)
-    app.add_routes([*Routes(engine, make_registry(worker)).table(), web.route("*", "/graphql", view)])
+    app.add_routes([*Routes(engine, worker, make_registry(worker)).table(), web.route("*", "/graphql", view)])
 
     async def database(_app: web.Application) -> AsyncIterator[None]:
         lock = WriterLock(settings)

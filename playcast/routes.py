@@ -15,6 +15,7 @@ from runner.errors import BadInput, ErrorCode, Refused
 from runner.jobs import find_job
 from runner.logs import read_range
 from runner.submit import Order, run_provision
+from runner.worker import Worker
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _STATUS = {
@@ -32,8 +33,9 @@ _NO_PAGE = (
 class Routes:
     """The handlers of one app."""
 
-    def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
+    def __init__(self, engine: Engine, worker: Worker, registry: CollectorRegistry) -> None:
         self._engine = engine
+        self._worker = worker
         self._registry = registry
 
     def table(self) -> list[web.RouteDef]:
@@ -57,8 +59,10 @@ class Routes:
         return web.Response(text="ok\n")
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 while the database answers as well."""
+        """200 while the database answers and the worker takes jobs."""
         await ProvisionJob.exists(id=0)
+        if not self._worker.working:
+            return problem(503, "the worker has stopped; the server log says why")
         return web.Response(text="ready\n")
 
     async def metrics(self, _request: web.Request) -> web.Response:

@@ -4,9 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import ProvisionJob
+
+RETRY_SECONDS = 1.0
+
+log = structlog.get_logger()
 
 Run = Callable[[int], Awaitable[None]]
 
@@ -52,5 +57,11 @@ class LocalDispatcher:
 
     async def _slot(self, run: Run) -> None:
         while True:
-            _, job_id = await self._queue.get()
-            await run(job_id)
+            entry = await self._queue.get()
+            try:
+                await run(entry[1])
+            except Exception:
+                # The job is still PENDING, or its row drops the second delivery: an id must not get lost.
+                log.exception("a job was not taken, it is queued again", job=entry[1])
+                await asyncio.sleep(RETRY_SECONDS)
+                self._queue.put_nowait(entry)

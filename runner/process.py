@@ -1,9 +1,13 @@
-"""Knowing when a process that is not our child has ended, without mistaking another for it."""
+"""Processes that are not our children: knowing when one has ended, and ending those that were left behind."""
 
 import asyncio
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+END_SECONDS = 5.0
 
 
 class Gone:
@@ -55,3 +59,24 @@ def start_time(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return int(fields[19])
+
+
+async def end_marked(mark: str) -> None:
+    """SIGKILL every process with `mark` (NAME=value) in its environment until none is left, for END_SECONDS at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            while left := marked(mark):
+                for pid in left:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                await asyncio.sleep(0.02)
+
+
+def marked(mark: str) -> list[int]:
+    """The processes that started with `mark` in their environment, as far as we may look; none that has ended."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark.encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found

@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import structlog
-from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.transactions import in_transaction
 
 from models import LogChunk, ProvisionJob
@@ -21,14 +19,12 @@ from runner.bus import Bus, Topic
 from runner.cut import lines_end, text_end
 from runner.inotify import GrowthWatch
 from runner.jobdir import JobDir
+from runner.persist import until_stored
 
 READ_BYTES = 1024 * 1024
 POLL_SECONDS = 0.03
 PARTIAL_SECONDS = 0.05
 IDLE_SECONDS = 1.0
-RETRY_SECONDS = 1.0
-
-log = structlog.get_logger()
 
 
 class FenceLost(Exception):
@@ -113,15 +109,7 @@ class Tail:
         return chunks
 
     async def _store(self, chunks: list[bytes]) -> None:
-        """Write the chunks; while the database is away, keep trying: the file holds everything meanwhile."""
-        while True:
-            try:
-                await self._write(chunks)
-            except (OperationalError, DBConnectionError, OSError) as error:
-                log.warning("log not stored yet", job=self._job.id, error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                break
+        await until_stored("log", self._job.id, lambda: self._write(chunks))
         self._bus.publish(Topic.LOG, self._job.id)
 
     async def _write(self, chunks: list[bytes]) -> None:

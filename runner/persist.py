@@ -1,0 +1,23 @@
+"""Writing to a database that may be away: what happened is on disk, so it is written when the database is back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from tortoise.exceptions import DBConnectionError, OperationalError
+
+RETRY_SECONDS = 1.0
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+async def until_stored(what: str, job_id: int, write: Callable[[], Awaitable[T]]) -> T:
+    """The result of `write`, repeated for as long as the database does not take it; `write` must bear repeating."""
+    while True:
+        try:
+            return await write()
+        except (OperationalError, DBConnectionError, OSError) as error:
+            log.warning("not stored yet, trying again", what=what, job=job_id, error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
