@@ -121,7 +121,7 @@ def _environment(ansible_dir: Path, job_dir: JobDir, scratch: str, targets: list
         raise LaunchFailed("sshpass is not installed, and a server of this job logs in with a password")
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": pwd.getpwuid(os.getuid()).pw_dir,
+        "HOME": _home(scratch),
         "LANG": "C.UTF-8",
         "TMPDIR": scratch,
         # Without it the lines of loops and retries come late.
@@ -142,6 +142,14 @@ def _environment(ansible_dir: Path, job_dir: JobDir, scratch: str, targets: list
         # A private agent for this job: the key goes into it and never to disk.
         environment["ANSIBLE_SSH_AGENT"] = "auto"
     return environment
+
+
+def _home(scratch: str) -> str:
+    """The account's own home; a container may run under a number that has no account."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return scratch
 
 
 async def _start_supervisor(job_dir: JobDir, start: Launch) -> None:
