@@ -3,10 +3,13 @@
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import MaskErrors
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from gql.enums import ErrorCode
 from runner.errors import BadInput, Problem
 
+# What Strawberry raises about the document itself: the client named no operation, or one that cannot be sent this way.
+_GRAPHQL = (GraphQLError, CannotGetOperationTypeError, InvalidOperationTypeError)
 CODES: dict[type[BaseException], str] = {BadInput: "BAD_USER_INPUT", PermissionError: "UNAUTHENTICATED"}
 
 
@@ -28,7 +31,7 @@ class UserError:
 
 def is_ours(error: GraphQLError) -> bool:
     """Whether an exception of a resolver is behind the error; else it is GraphQL's own and fit to show."""
-    return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
+    return error.original_error is not None and not isinstance(error.original_error, _GRAPHQL)
 
 
 def is_unreadable(error: GraphQLError) -> bool:

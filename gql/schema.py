@@ -1,5 +1,8 @@
 """The schema: types, limits and caches tied together."""
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import structlog
 from graphql import ASTValidationRule, GraphQLError
 from strawberry import Schema
@@ -31,6 +34,20 @@ _RULES: list[type[ASTValidationRule]] = [
 log = structlog.get_logger()
 
 
+class DocumentCache(ParserCache):
+    """Keeps parsed documents; one that cannot be parsed is left to the schema, which tells the client.
+
+    An exception in here would reach a socket's client as an empty answer, and the server log as a traceback.
+    """
+
+    def on_parse(self) -> Iterator[None]:
+        """Set the document, if there is one."""
+        context = self.execution_context
+        with suppress(GraphQLError):
+            context.graphql_document = self.cached_parse_document(context.query, **context.parse_options)
+        yield
+
+
 class PlaycastSchema(Schema):
     """Logs bugs with their traceback, and nothing that a client did wrong."""
 
@@ -54,7 +71,7 @@ def make_schema() -> Schema:
         types=[ProvisionJob, Server],
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=[
-            lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+            lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),
             lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
             lambda: AddValidationRules(_RULES),
             lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),

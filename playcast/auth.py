@@ -1,6 +1,7 @@
 """Who is calling: the one bearer token, checked in constant time, on every route but the two health checks."""
 
 import hmac
+import ipaddress
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -9,7 +10,6 @@ from yarl import URL
 from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 VIEWER = web.RequestKey("viewer", Viewer)
 
 
@@ -75,6 +75,7 @@ def _is_websocket(request: web.Request) -> bool:
 def _asks_for_this_machine(request: web.Request) -> bool:
     try:
         host = URL(f"//{request.host}").host or ""
+        # Only a whole address counts: a page may come from 127.0.0.1.example.org.
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-    return host in _LOCAL_HOSTS or host.startswith("127.")

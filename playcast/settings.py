@@ -1,5 +1,6 @@
 """Settings: the only place that reads the environment. docs/settings.md describes each one."""
 
+import ipaddress
 import os
 import socket
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from runner.limits import MAX_TIMEOUT_SECONDS
 
 PREFIX = "PLAYCAST_"
 _SECRETS = ("token", "secret_key")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MIN_TOKEN = 8
 
 
@@ -91,7 +91,10 @@ class Settings(BaseSettings):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return self.host in _LOOPBACK or self.host.startswith("127.")
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 def _bracketed(host: str) -> str:

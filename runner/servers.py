@@ -52,7 +52,8 @@ async def update_server(engine: Engine, viewer: Viewer, server_id: int, given: S
         columns["host_key"] = None
     try:
         async with in_transaction():
-            await server.update_from_dict(columns).save()
+            # Only these: a job that ends just now may be storing the host key that it has learned.
+            await server.update_from_dict(columns).save(update_fields=[*columns, "updated_at"])
             if given.tags is not None:
                 await _set_tags(server, given.tags)
     except IntegrityError as error:

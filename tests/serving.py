@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,6 +15,7 @@ from aiohttp import ClientSession
 from tests.api import Api
 
 if TYPE_CHECKING:
+    from aiohttp import web
     from aiohttp.test_utils import TestClient
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -28,12 +29,12 @@ class Served:
 
     api: Api
     url: str
-    process: subprocess.Popen[str]
+    process: asyncio.subprocess.Process
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         """End the server as a crash does: without a chance to put anything right."""
         self.process.kill()
-        self.process.wait()
+        await self.process.wait()
 
 
 def environment(data_dir: Path, ansible_dir: Path, **settings: str) -> dict[str, str]:
@@ -53,22 +54,23 @@ async def serving(
     data_dir: Path, ansible_dir: Path, *, program: Sequence[str] = PLAYCAST, **settings: str
 ) -> AsyncIterator[Served]:
     """`playcast serve` on a free port, until the context ends or the process was killed."""
-    with subprocess.Popen(
-        [*program, "serve", "--port", "0"],
+    process = await asyncio.create_subprocess_exec(
+        *program,
+        *("serve", "--port", "0"),
         cwd=CHECKOUT,
         env=environment(data_dir, ansible_dir, **settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = await asyncio.to_thread(process.stdout.readline)
-            assert line.startswith(READY), f"the server did not start: {line!r}"
-            url = line.removeprefix(READY).strip()
-            async with ClientSession(url) as session:
-                # A session with a base address and the test client make requests alike.
-                yield Served(Api(cast("TestClient[object, object]", session)), url, process)
-        finally:
+    )
+    try:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        assert line.startswith(READY), f"the server did not start: {line!r}"
+        url = line.removeprefix(READY).strip()
+        async with ClientSession(url) as session:
+            # A session with a base address and the test client make requests alike.
+            yield Served(Api(cast("TestClient[web.Request, web.Application]", session)), url, process)
+    finally:
+        with suppress(ProcessLookupError):
             process.terminate()
-            await asyncio.to_thread(process.wait, 15)
+        await asyncio.wait_for(process.wait(), 15)

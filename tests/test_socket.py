@@ -1,0 +1,297 @@
+"""The socket: what is no message, the protocol's own rules, and that nobody who leaves is remembered."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from aiohttp.web_protocol import RequestHandler
+from structlog.testing import capture_logs
+
+from gql.ids import global_id
+from models import JobStatus, ProvisionJob
+from runner.bus import LocalBus, Topic
+from tests.api import JOB, JSON, LOG, Api
+from tests.conftest import StartApp
+from tests.untouched import assert_untouched
+
+PROTOCOL = "graphql-transport-ws"
+INIT = '{"type": "connection_init"}'
+UPDATES = "subscription($ids: [ID!]) { jobUpdated(ids: $ids) { number status } }"
+VIEWER: JSON = {"query": "{ viewer { name } }"}
+SLOW = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug: {{msg: printed early}}
+    - ansible.builtin.shell: while [ ! -e {go} ]; do sleep 0.05; done
+"""
+
+
+def subscribe(id_: object = "1", **payload: Any) -> str:
+    return json.dumps({"type": "subscribe", "id": id_, "payload": payload or VIEWER})
+
+
+async def closing(socket: ClientWebSocketResponse) -> tuple[int | None, str]:
+    """Code and reason of the close that the server sends; messages before it are passed over."""
+    while True:
+        message = await socket.receive(timeout=5)
+        if message.type is WSMsgType.CLOSE:
+            return message.data, message.extra or ""
+        assert message.type is WSMsgType.TEXT, message
+
+
+async def still_works(api: Api) -> None:
+    async with api.socket() as socket:
+        await socket.send_str(subscribe("ok"))
+        answer = await socket.receive_json(timeout=5)
+        assert answer == {"id": "ok", "type": "next", "payload": {"data": {"viewer": {"name": "local"}}}}
+
+
+async def wait_for(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 (no event tells of it)
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def buses(monkeypatch: pytest.MonkeyPatch) -> list[LocalBus]:
+    """The buses of the apps that a test starts."""
+    made: list[LocalBus] = []
+
+    def make() -> LocalBus:
+        made.append(LocalBus())
+        return made[-1]
+
+    monkeypatch.setattr("playcast.app.LocalBus", make)
+    return made
+
+
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever the client does wrong, the server's log holds no traceback and no error."""
+    with capture_logs() as logs, caplog.at_level(logging.DEBUG):
+        yield
+    assert [entry for entry in logs if entry["log_level"] in {"error", "critical"}] == []
+    assert [
+        record.getMessage() for record in caplog.records if record.exc_info or record.levelno > logging.WARNING
+    ] == []
+
+
+@pytest.mark.parametrize("protocols", [(), ("graphql-ws",), ("nonsense",)])
+async def test_only_the_one_protocol_is_spoken(api: Api, quiet: None, protocols: tuple[str, ...]) -> None:
+    async with api.client.ws_connect("/graphql", protocols=protocols) as socket:
+        assert socket.protocol is None
+        assert await closing(socket) == (4406, "Subprotocol not acceptable")
+    async with api.client.ws_connect("/graphql", protocols=[*protocols, PROTOCOL]) as socket:
+        assert socket.protocol == PROTOCOL
+
+
+NOT_JSON = "WebSocket message must be valid JSON"
+MALFORMED: dict[str, tuple[str | bytes, str]] = {
+    "no JSON": ("{", NOT_JSON),
+    "nothing": ("", NOT_JSON),
+    "list": ("[]", NOT_JSON),
+    "text": ('"ping"', NOT_JSON),
+    "number": ("5", NOT_JSON),
+    "null": ("null", NOT_JSON),
+    "NaN": ('{"type": "ping", "payload": NaN}', NOT_JSON),
+    "digits": ('{"type": "ping", "payload": ' + "9" * 5000 + "}", NOT_JSON),
+    "arrays": ("[" * 60_000, NOT_JSON),
+    "objects": ('{"a":' * 12_000, NOT_JSON),
+    "no type": ('{"id": "1"}', NOT_JSON),
+    "type of a wrong type": ('{"type": ["subscribe"]}', NOT_JSON),
+    "unknown type": ('{"type": "start"}', "Unknown message type: start"),
+    "endless type": (json.dumps({"type": "ü" * 5000}), "Unknown message type: " + "ü" * 50),
+    "half a letter": ('{"type": "\\ud800"}', "Unknown message type: \\ud800"),
+    "no id": (json.dumps({"type": "subscribe", "payload": VIEWER}), NOT_JSON),
+    "numeric id": (subscribe(1), NOT_JSON),
+    "complete without id": ('{"type": "complete"}', NOT_JSON),
+    "no payload": ('{"type": "subscribe", "id": "1"}', NOT_JSON),
+    "payload as text": ('{"type": "subscribe", "id": "1", "payload": "{ viewer { name } }"}', NOT_JSON),
+    "no query": (subscribe(variables={}), NOT_JSON),
+    "query of a wrong type": (subscribe(query=["{ viewer { name } }"]), NOT_JSON),
+    "variables as list": (subscribe(**VIEWER, variables=[1]), NOT_JSON),
+    "numeric operation name": (subscribe(**VIEWER, operationName=5), NOT_JSON),
+    "unknown operation": (subscribe(**VIEWER, operationName="X"), 'Unknown operation named "X".'),
+    "no GraphQL": (subscribe(query="{"), "Syntax Error: Expected Name, found <EOF>."),
+    "no end of it": (
+        subscribe(query="{ " + "a " * 2001),
+        "Syntax Error: Document contains more than 2000 tokens. Parsing aborted.",
+    ),
+    "binary": (b'{"type": "ping"}', "WebSocket message type must be text"),
+    "second init, bad payload": ('{"type": "connection_init", "payload": []}', "Invalid connection init payload"),
+}
+
+
+@pytest.mark.parametrize(("message", "reason"), MALFORMED.values(), ids=MALFORMED.keys())
+async def test_malformed_messages(api: Api, quiet: None, data_dir: Path, message: str | bytes, reason: str) -> None:
+    async with api.socket() as socket:
+        await (socket.send_bytes(message) if isinstance(message, bytes) else socket.send_str(message))
+        assert await closing(socket) == (4400, reason)
+    await still_works(api)
+    await assert_untouched(data_dir)
+
+
+async def test_a_message_too_large(api: Api, quiet: None) -> None:
+    async with api.socket() as socket:
+        await socket.send_str(json.dumps({"type": "ping", "payload": {"a": "x" * 64 * 1024}}))
+        assert (await closing(socket))[0] == 1009
+    await still_works(api)
+
+
+async def test_order_of_the_protocol(api: Api, quiet: None) -> None:
+    async with api.client.ws_connect("/graphql", protocols=[PROTOCOL]) as socket:
+        await socket.send_str(subscribe())
+        assert await closing(socket) == (4401, "Unauthorized")
+    async with api.socket() as socket:
+        await socket.send_str(INIT)
+        assert await closing(socket) == (4429, "Too many initialisation requests")
+    for id_, told in (("7", "7"), ("\ud800", "\\ud800"), ("i" * 500, "i" * 108)):
+        async with api.socket() as socket:
+            for _ in range(2):
+                await socket.send_str(subscribe(id_, query=UPDATES))
+            code, reason = await closing(socket)
+            assert (code, reason) == (4409, f"Subscriber for {told} already exists"[:123])
+
+
+async def test_who_never_introduces_itself_is_let_go(
+    start_app: StartApp, quiet: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playcast.view.INIT_SECONDS", 0.1)
+    api = await start_app()
+    async with api.client.ws_connect("/graphql", protocols=[PROTOCOL]) as socket:
+        assert await closing(socket) == (4408, "Connection initialisation timeout")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1", "http://localhost:1"])
+async def test_pages_of_other_sites_are_refused(api: Api, origin: str) -> None:
+    with pytest.raises(WSServerHandshakeError) as refusal:
+        await api.client.ws_connect("/graphql", protocols=[PROTOCOL], headers={"Origin": origin})
+    assert refusal.value.status == 403
+    own = str(api.client.make_url("/")).rstrip("/")
+    async with api.client.ws_connect("/graphql", protocols=[PROTOCOL], headers={"Origin": own}) as socket:
+        assert socket.protocol == PROTOCOL
+
+
+async def test_malformed_subscriptions_leave_the_socket_open(api: Api, quiet: None) -> None:
+    await ProvisionJob.create(
+        recipe="base", revision="r", status="SUCCESS", tags=[], skip_tags=[], timeout_seconds=1, requested_by="x"
+    )
+    no_id = "is no id: use an `id` that this API gave you, or the bare number"
+    no_cursor = "is no log cursor: use a `cursor` that this API gave you, or none to start"
+    many = "1001 ids are too many: watch at most 1000, or leave ids out to watch all"
+    cases: list[tuple[str, JSON, str]] = [
+        (LOG, {"id": "x"}, f'"x" {no_id}'),
+        (LOG, {"id": "\ud800"}, f'"\\ud800" {no_id}'),
+        (LOG, {"id": "2"}, "there is no job 2"),
+        (
+            LOG,
+            {"id": global_id("Server", 1)},
+            f'"{global_id("Server", 1)}" is the id of a "Server", not of a ProvisionJob',
+        ),
+        (LOG, {"id": "1", "after": "abc"}, f'"abc" {no_cursor}'),
+        (LOG, {"id": "1", "after": "-1"}, f'"-1" {no_cursor}'),
+        (LOG, {"id": "1", "after": "1"}, "cursor 1 is past the end of the log of job 1, which has 0 bytes"),
+        (UPDATES, {"ids": ["1", "x"]}, f'"x" {no_id}'),
+        (UPDATES, {"ids": ["1"] * 1001}, many),
+    ]
+    async with api.socket() as socket:
+        for query, variables, message in cases:
+            await socket.send_str(subscribe("1", query=query, variables=variables))
+            answer = await socket.receive_json(timeout=5)
+            errors = answer["payload"] if answer["type"] == "error" else answer["payload"]["errors"]
+            told = [(error["message"], error["extensions"]["code"]) for error in errors]
+            assert (answer["id"], told) == ("1", [(message, "BAD_USER_INPUT")])
+            if answer["type"] == "next":
+                assert await socket.receive_json(timeout=5) == {"id": "1", "type": "complete"}
+        await socket.send_str(subscribe("2", query=JOB, variables={"id": "1"}))
+        assert (await socket.receive_json(timeout=5))["payload"]["data"]["job"]["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+async def test_states_arrive_from_the_current_to_the_final(
+    *,
+    buses: list[LocalBus],
+    api: Api,
+    quiet: None,
+    add_recipe: Callable[[str, str], None],
+    tmp_path: Path,
+    by_id: bool,
+) -> None:
+    go = tmp_path / "go"
+    add_recipe("slow", SLOW.format(go=go))
+    job = await api.run("slow", await api.create_server())
+    variables = {"ids": [job["id"], "1", job["id"]]} if by_id else {}
+    async with api.subscribe(UPDATES, **variables) as updates:
+        seen = [(await anext(updates))["jobUpdated"]]
+        go.touch()
+        while seen[-1]["status"] not in {"SUCCESS", "ERROR"}:
+            seen.append((await anext(updates))["jobUpdated"])
+    assert {update["number"] for update in seen} == {1}
+    states = [update["status"] for update in seen]
+    assert states in (["PENDING", "RUNNING", "SUCCESS"], ["RUNNING", "SUCCESS"])
+    await wait_for(lambda: not buses[0]._listeners)
+
+
+async def test_a_finished_job_is_told_once_and_only_to_who_asks_for_it(buses: list[LocalBus], api: Api) -> None:
+    columns: dict[str, Any] = {"recipe": "base", "revision": "r", "tags": [], "skip_tags": [], "requested_by": "x"}
+    columns["timeout_seconds"] = 1
+    await ProvisionJob.create(status=JobStatus.SUCCESS, **columns)
+    async with api.subscribe(UPDATES, ids=["1", "9"]) as updates:
+        assert await anext(updates) == {"jobUpdated": {"number": 1, "status": "SUCCESS"}}
+    async with api.subscribe(UPDATES) as updates:
+        await wait_for(lambda: (Topic.JOB, None) in buses[0]._listeners)
+        await ProvisionJob.create(status=JobStatus.CANCELED, **columns)
+        buses[0].publish(Topic.JOB, 2)
+        assert await anext(updates) == {"jobUpdated": {"number": 2, "status": "CANCELED"}}
+
+
+async def test_a_server_that_stops_says_goodbye(api: Api, quiet: None) -> None:
+    async with api.socket() as socket:
+        await socket.send_str(subscribe(query=UPDATES))
+        stopping = asyncio.create_task(api.client.server.close())
+        assert await closing(socket) == (1001, "server stops")
+        await stopping
+
+
+async def test_who_vanishes_leaves_nothing_behind(
+    buses: list[LocalBus], api: Api, quiet: None, add_recipe: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    add_recipe("slow", SLOW.format(go=go))
+    job = await api.run("slow", await api.create_server())
+    try:
+        for gentle in (True, False):
+            async with api.subscribe(LOG, id=job["id"]) as chunks:
+                text = ""
+                while "printed early" not in text:
+                    text += (await anext(chunks))["jobLog"]["text"]
+                assert (buses[0]._listeners, operations()) != ({}, [])
+                if not gentle:
+                    cut(api)
+            await wait_for(lambda: (buses[0]._listeners, operations()) == ({}, []))
+    finally:
+        go.touch()
+    assert (await api.finished(job["id"]))["status"] == "SUCCESS"
+    await wait_for(lambda: (buses[0]._listeners, operations()) == ({}, []))
+
+
+def operations() -> list[asyncio.Task[Any]]:
+    """The tasks of subscriptions that the server still serves."""
+    return [task for task in asyncio.all_tasks() if "run_operation" in repr(task.get_coro())]
+
+
+def cut(api: Api) -> None:
+    """End every connection without a goodbye, as a cable does."""
+    runner = api.client.server.runner
+    assert runner is not None
+    assert runner.server is not None
+    for handler in runner.server.connections:
+        assert isinstance(handler, RequestHandler)
+        assert handler.transport is not None
+        handler.transport.abort()
