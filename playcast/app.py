@@ -7,6 +7,7 @@ import structlog
 from aiohttp import web
 
 from gql.schema import make_schema
+from models import Server
 from playcast import __version__
 from playcast.auth import Gate
 from playcast.database import WriterLock, dialect, migrate, opened
@@ -42,6 +43,16 @@ def make_engine(settings: Settings) -> Engine:
     )
 
 
+async def warn_of_lost_key(engine: Engine) -> None:
+    """Say at the start, and not at the next job, that stored credentials cannot be read."""
+    server = await Server.filter(credential__isnull=False).first()
+    try:
+        if server is not None:
+            engine.vault.unlock(server.credential or b"")
+    except PlaycastError as error:
+        log.warning("credentials cannot be used", error=str(error))
+
+
 def check_safe(settings: Settings) -> None:
     """PlaycastError if others could reach the server without a token."""
     if settings.token is None and not settings.loopback:
@@ -68,6 +79,7 @@ def make_app(settings: Settings) -> web.Application:
             if dialect(settings.database_url) == "sqlite":
                 await migrate(settings.database_url)
             async with opened(settings.database_url):
+                await warn_of_lost_key(engine)
                 yield
         finally:
             lock.release()

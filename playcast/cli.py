@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -81,7 +81,7 @@ async def _serve(chosen: Settings, *, demo: bool) -> int:
     if not demo:
         await serve(chosen)
         return 0
-    empty = await _with_database(chosen, seed_if_empty(make_engine(chosen)))
+    empty = await _with_database(chosen, lambda: seed_if_empty(make_engine(chosen)))
     await serve(chosen, lambda address: show_demo(chosen, address, empty=empty))
     return 0
 
@@ -110,17 +110,17 @@ def seed_command(file: Annotated[Path, typer.Argument(help="YAML file of servers
 
 async def _seed(chosen: Settings, file: Path) -> int:
     servers = read_seed(file)
-    created, updated = await _with_database(chosen, seed(make_engine(chosen), servers))
+    created, updated = await _with_database(chosen, lambda: seed(make_engine(chosen), servers))
     typer.echo(f"{created} created, {updated} updated")
     return 0
 
 
-async def _with_database(chosen: Settings, work: Coroutine[Any, Any, T]) -> T:
+async def _with_database(chosen: Settings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     lock = WriterLock(chosen)
     try:
         await migrate(chosen.database_url)
         async with opened(chosen.database_url):
-            return await work
+            return await work()
     finally:
         lock.release()
 

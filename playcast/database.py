@@ -67,7 +67,7 @@ async def _upgrade(url: str) -> list[str]:
 
 def make_file(file: Path) -> None:
     """Create an empty database that can give space back: this cannot be chosen once it has tables."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(file)
@@ -101,7 +101,7 @@ class WriterLock:
         if dialect(settings.database_url) != "sqlite":
             return
         file = file_of(settings.database_url)
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fd = os.open(file.with_name(file.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -72,6 +72,8 @@ def set_up_logging() -> None:
     )
     # Strawberry logs every client error; PlaycastSchema logs what matters.
     logging.getLogger("strawberry.execution").setLevel(logging.CRITICAL)
+    # Strawberry's advice on a refused origin names a setting that is not ours.
+    logging.getLogger("strawberry.ws").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -1,7 +1,9 @@
 """The two inventories of a job: `hosts.ini` to read, and a secret one that exists in memory only.
 
-Inventory values are Jinja templates that ansible runs on this machine, so every string that a user wrote goes out
-as YAML `!unsafe`. Names inside the inventory are ours (`srv-<id>`), never the user's text.
+Inventory values are Jinja templates that ansible runs on this machine, so what a user wrote goes out as YAML
+`!unsafe`. The tag stands on whole mappings, with every string in quotes: on a single string ansible would guess the
+type anew, and read the password "12345" as a number. Names inside the inventory are ours (`srv-<id>`), never the
+user's text.
 """
 
 import os
@@ -30,21 +32,20 @@ class Target:
     tags: Sequence[str]
 
 
-class _Unsafe(str):
-    """Text that ansible must never run as a template."""
-
-    __slots__ = ()
+class _Unsafe(dict[str, Any]):
+    """Values that ansible must never run as templates."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes `_Unsafe` as `!unsafe "…"`."""
+    """Writes `_Unsafe` with the tag `!unsafe`, and every string in quotes."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 (the signature is PyYAML's)
         """No anchors: a value that occurs twice is written twice."""
         return True
 
 
-_Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+_Dumper.add_representer(_Unsafe, lambda dumper, values: dumper.represent_mapping("!unsafe", values))
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
 
 
 def host_name(server_id: int) -> str:
@@ -69,21 +70,26 @@ def _host_line(server: Server) -> str:
     return f"{host_name(server.id)} {address}"
 
 
-def secret_inventory(targets: Sequence[Target], scratch: str, python: str) -> bytes:
-    """The inventory that goes through memory: logins, connection options, variables.
+def secret_inventory(targets: Sequence[Target], secret_vars: Mapping[str, Any], scratch: str, python: str) -> bytes:
+    """The inventory that goes through memory: logins, connection options, variables, values of secret inputs.
 
     `scratch` is the job's own temporary directory; `python` runs the modules of LOCAL servers.
     """
-    hosts = {host_name(target.server.id): _host_vars(target, scratch, python) for target in targets}
+    hosts = {}
+    for target in targets:
+        given = {**target.server.variables, **secret_vars}
+        # Variables hold no connection variable but the interpreter (runner.checks), which a server may choose.
+        ours = {"ansible_python_interpreter": python} if target.server.auth is ServerAuthKind.LOCAL else {}
+        hosts[host_name(target.server.id)] = _Unsafe({**ours, **given, **_host_vars(target, scratch)})
     return _dump({"all": {"hosts": hosts}})
 
 
 def vars_file(values: Mapping[str, Any]) -> bytes:
-    """Extra variables as YAML, every string `!unsafe`."""
-    return _dump(_unsafe(dict(values)))
+    """Extra variables as YAML, `!unsafe`."""
+    return _dump(_Unsafe(values))
 
 
-def _host_vars(target: Target, scratch: str, python: str) -> dict[str, Any]:
+def _host_vars(target: Target, scratch: str) -> dict[str, Any]:
     server = target.server
     # Repeated from hosts.ini as typed values: the ini form would read a user called None as null.
     ours: dict[str, Any] = {
@@ -93,17 +99,15 @@ def _host_vars(target: Target, scratch: str, python: str) -> dict[str, Any]:
         "ansible_user": server.user,
     }
     if server.auth is ServerAuthKind.LOCAL:
-        ours |= _local_vars(scratch, python)
+        ours |= _local_vars(scratch)
     else:
         ours |= _ssh_vars(server, target.login)
-    # Checked variables hold no connection variable but the interpreter, which a LOCAL server may override.
-    return {name: _unsafe(value) for name, value in {**ours, **server.variables}.items()}
+    return ours
 
 
-def _local_vars(scratch: str, python: str) -> dict[str, Any]:
+def _local_vars(scratch: str) -> dict[str, Any]:
     ours: dict[str, Any] = {
         "ansible_connection": "local",
-        "ansible_python_interpreter": python,
         "ansible_remote_tmp": f"{scratch}/remote",
     }
     if os.getuid():
@@ -127,16 +131,6 @@ def _ssh_vars(server: Server, login: Login) -> dict[str, Any]:
         "ansible_ssh_private_key": login.private_key,
         "ansible_ssh_common_args": f"{_SSH_ALWAYS} {pinned} {_SSH_KEY}",
     }
-
-
-def _unsafe(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
-    if isinstance(value, str):
-        return _Unsafe(value)
-    if isinstance(value, dict):
-        return {str(key): _unsafe(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_unsafe(item) for item in value]
-    return value
 
 
 def _dump(value: object) -> bytes:

@@ -24,7 +24,7 @@ class JobDir:
 
     def make(self) -> None:
         """Create the directory; it may stand already when a launch is tried again."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.mkdir(mode=0o700, exist_ok=True)
 
     def write(self, file: Path, content: bytes) -> None:

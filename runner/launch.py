@@ -9,6 +9,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models import JobHost, ProvisionJob, Server, ServerAuthKind
 from runner import supervise
@@ -20,17 +21,15 @@ from runner.memfile import sealed
 from runner.servers import tags_of
 
 GRACE_SECONDS = 5.0
-_FIRST_SECRET_FD = 3
+_SECRET_FD = 3
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What one start needs. Secrets stand in memory files, ansible's fd 3 and 4."""
+    """What one start needs. `secret` becomes a memory file, ansible's fd 3."""
 
-    argv: list[str]
-    env: dict[str, str]
-    scratch: str
-    secrets: list[bytes]
+    spec: dict[str, Any]
+    secret: bytes
 
 
 async def launch(engine: Engine, job: ProvisionJob) -> None:
@@ -60,29 +59,22 @@ def _plan(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Targ
     recipe = engine.recipes.find(job.recipe)
     if recipe is None:
         raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
-    python = sys.executable
-    start = Launch(
-        argv=_argv(job, job_dir, recipe.playbook),
-        env=_environment(engine.recipes.ansible_dir, job_dir, scratch, targets),
-        scratch=scratch,
-        secrets=[secret_inventory(targets, scratch, python)],
-    )
-    if job.secret_vars is not None:
-        start.secrets.append(vars_file(engine.vault.unlock(job.secret_vars)))
+    spec = {
+        "argv": _argv(job, job_dir, recipe.playbook),
+        "env": _environment(engine.recipes.ansible_dir, job_dir, scratch, targets),
+        "scratch": scratch,
+        "timeout": job.timeout_seconds,
+        "grace": GRACE_SECONDS,
+    }
+    # Not with `-e @file`: ansible takes no extra variables from a file in memory.
+    secret_vars = engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
     job_dir.make()
     job_dir.link_group_vars(engine.recipes.ansible_dir / "group_vars")
     job_dir.write(job_dir.hosts, hosts_ini(targets).encode())
     job_dir.write(job_dir.known_hosts, known_hosts([target.server for target in targets]).encode())
     job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
-    spec = {
-        "argv": start.argv,
-        "env": start.env,
-        "scratch": scratch,
-        "timeout": job.timeout_seconds,
-        "grace": GRACE_SECONDS,
-    }
     job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
-    return start
+    return Launch(spec, secret_inventory(targets, secret_vars, scratch, sys.executable))
 
 
 def _argv(job: ProvisionJob, job_dir: JobDir, playbook: Path) -> list[str]:
@@ -91,13 +83,11 @@ def _argv(job: ProvisionJob, job_dir: JobDir, playbook: Path) -> list[str]:
         "-i",
         str(job_dir.hosts),
         "-i",
-        f"/dev/fd/{_FIRST_SECRET_FD}",
+        f"/dev/fd/{_SECRET_FD}",
         str(playbook),
     ]
     argv += ["-vv"]
     argv += ["-e", f"@{job_dir.vars.name}"] if job.extra_vars else []
-    if job.secret_vars is not None:
-        argv += ["-e", f"@/dev/fd/{_FIRST_SECRET_FD + 1}"]
     argv += ["--check"] if job.check_mode else []
     argv += ["--diff"] if job.diff else []
     argv += [f"--tags={','.join(job.tags)}"] if job.tags else []
@@ -153,7 +143,7 @@ def _home(scratch: str) -> str:
 
 
 async def _start_supervisor(job_dir: JobDir, start: Launch) -> None:
-    fds = [sealed("playcast", content) for content in start.secrets]
+    fd = sealed("playcast", start.secret)
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -161,16 +151,15 @@ async def _start_supervisor(job_dir: JobDir, start: Launch) -> None:
             "-S",
             supervise.__file__,
             str(job_dir.path),
-            *map(str, fds),
+            str(fd),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            pass_fds=fds,
+            pass_fds=[fd],
             env={},
         )
         _, told = await process.communicate()
     finally:
-        for fd in fds:
-            os.close(fd)
+        os.close(fd)
     if process.returncode:
         raise LaunchFailed(f"the job's supervisor did not start: {told.decode(errors='replace').strip()}")

@@ -40,7 +40,7 @@ class Vault:
 
 def key_from_file(path: Path) -> str:
     """The key in `path`; made once, with mode 0600, when the file does not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

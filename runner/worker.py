@@ -150,7 +150,9 @@ class Worker:
         )
         if moved:
             self.ended += 1
-            log.info("job ended", job=job.id, status=outcome.status, reason=outcome.reason)
+            log.info(
+                "job ended", job=job.id, status=outcome.status.value, reason=outcome.reason and outcome.reason.value
+            )
             self._engine.bus.publish(Topic.JOB, job.id)
 
 
