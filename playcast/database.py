@@ -12,6 +12,7 @@ from typing import Any
 
 from aerich import Command
 from tortoise import Tortoise
+from tortoise.connection import get_connection
 
 from playcast.settings import Settings
 from runner.errors import PlaycastError
@@ -83,6 +84,8 @@ async def opened(url: str) -> AsyncIterator[None]:
     """The database, open for every task of this process while the context lasts."""
     context = await Tortoise.init(config=tortoise_config(url), _enable_global_fallback=True)
     try:
+        # Connect now: a task that is cancelled while it makes the first connection would leave it open for ever.
+        await get_connection("default").execute_query("SELECT 1")
         yield
     finally:
         await context.close_connections()

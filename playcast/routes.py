@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from tortoise.exceptions import BaseORMException
 
 from gql.inputs import number_of
 from models import ProvisionJob
@@ -60,7 +61,10 @@ class Routes:
 
     async def readyz(self, _request: web.Request) -> web.Response:
         """200 while the database answers and the worker takes jobs."""
-        await ProvisionJob.exists(id=0)
+        try:
+            await ProvisionJob.exists(id=0)
+        except (BaseORMException, OSError) as error:
+            return problem(503, f"the database does not answer: {error}")
         if not self._worker.working:
             return problem(503, "the worker has stopped; the server log says why")
         return web.Response(text="ready\n")

@@ -71,12 +71,13 @@ class LocalBus:
     def listen(self, *keys: Key) -> Iterator[Listener]:
         """A listener for `keys` while the context is open; an id of None means every job."""
         listener = Listener()
-        for key in keys:
+        wanted = frozenset(keys)
+        for key in wanted:
             self._listeners.setdefault(key, set()).add(listener)
         try:
             yield listener
         finally:
-            for key in keys:
+            for key in wanted:
                 self._listeners[key].discard(listener)
                 if not self._listeners[key]:
                     del self._listeners[key]

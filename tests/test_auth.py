@@ -161,7 +161,7 @@ async def test_the_caller_is_recorded(guarded: Api) -> None:
     await guarded.finished(job["id"])
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "play.example"])  # noqa: S104 (refused)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "play.example", "127.evil.example"])  # noqa: S104 (refused)
 def test_an_open_address_needs_a_token(host: str, data_dir: Path) -> None:
     with pytest.raises(PlaycastError) as refusal:
         make_app(load(host=host, data_dir=data_dir))

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,8 @@ async def store(content: bytes, cuts: list[int]) -> ProvisionJob:
         line_count=content.count(b"\n"),
         ended_at=datetime.now(UTC),
     )
-    edges = [0, *sorted(set(cuts)), len(content)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    edges = sorted({0, *cuts, len(content)})
+    for start, stop in pairwise(edges):
         line = content[:start].count(b"\n") + 1
         now = datetime.now(UTC)
         await LogChunk.create(job_id=job.id, start=start, first_line=line, data=content[start:stop], emitted_at=now)
