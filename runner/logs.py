@@ -83,13 +83,14 @@ async def read_page(viewer: Viewer, job: ProvisionJob, *, after: str | None, max
 
 
 async def _line_start(job: ProvisionJob, offset: int) -> int:
-    """The first start of a line at or after `offset`; `offset` itself if its line does not end in the log."""
+    """The first start of a line at or after `offset`; `offset` itself inside the last line, however long it is."""
     if not offset:
         return 0
     async for piece in read_range(job.id, offset - 1, job.log_size):
         found = piece.data.find(b"\n")
         if found >= 0:
-            return min(piece.start + found + 1, int(job.log_size))
+            line = piece.start + found + 1
+            return line if line < job.log_size else offset
     return offset
 
 

@@ -1,0 +1,138 @@
+"""No secret in any file, command line or environment: looked for while a job runs, and after it."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.api import Api
+from tests.sshd import make_key, require_sshd, start_sshd
+
+PASSWORD = "pw-5b1e0c7f-is-secret"
+TOKEN_INPUT = "in-93af22d1-is-secret"
+SLOW = """
+- name: Uses a secret
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Take long enough to be looked at
+      ansible.builtin.command: sleep 2
+      changed_when: false
+    - name: Know the secret without saying it
+      ansible.builtin.assert:
+        that: api_token | length == 21
+    - name: Hand it to a program
+      ansible.builtin.command: cat
+      args:
+        stdin: "{{ api_token }}"
+      changed_when: false
+      no_log: true
+"""
+SIDECAR = "inputs:\n  api_token: {type: str, required: true, no_log: true}\n"
+
+
+class Poller:
+    """Reads the command line and environment of every process, again and again, and notes which words it saw."""
+
+    def __init__(self, words: list[bytes]) -> None:
+        self.seen: set[bytes] = set()
+        self.rounds = 0
+        self._words = words
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._poll)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _poll(self) -> None:
+        while not self._stop.is_set():
+            for process in Path("/proc").glob("[0-9]*"):
+                for name in ("cmdline", "environ"):
+                    try:
+                        content = (process / name).read_bytes()
+                    except OSError:
+                        continue
+                    self.seen.update(word for word in self._words if word in content)
+            self.rounds += 1
+            time.sleep(0.005)
+
+
+def holding(folder: Path, words: list[bytes]) -> list[str]:
+    """The files below `folder` that hold one of the words."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            found += [str(path) for word in words if word in content]
+    return found
+
+
+@pytest.fixture
+def planted() -> Iterator[bytes]:
+    """A word on the command line of a process of ours: the poller must see this one."""
+    word = "word-4c9d-planted"
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", word]) as process:
+        yield word.encode()
+        process.kill()
+
+
+async def test_secrets_are_nowhere(
+    api: Api, tmp_path: Path, data_dir: Path, ansible_dir: Path, add_recipe: Callable[[str, str], None], planted: bytes
+) -> None:
+    require_sshd()
+    add_recipe("secretive", SLOW)
+    (ansible_dir / "recipes" / "secretive.yml").write_text(SIDECAR)
+    (tmp_path / "key").mkdir()
+    private, public = make_key(tmp_path / "key")
+    key_line = private.splitlines()[2].encode()
+    secrets = [PASSWORD.encode(), TOKEN_INPUT.encode(), key_line]
+    with (
+        start_sshd(tmp_path, "127.0.0.2", authorized_key=public) as one,
+        start_sshd(tmp_path, "127.0.0.3", password=PASSWORD) as two,
+    ):
+        first = await api.create_server(
+            name="key", host=one.address, port=one.port, user=one.user, credential={"privateKey": private}
+        )
+        second = await api.create_server(
+            name="password", host=two.address, port=two.port, user=two.user, credential={"password": PASSWORD}
+        )
+        with Poller([*secrets, planted]) as poller:
+            job = await api.run("secretive", first, second, extraVars={"api_token": TOKEN_INPUT})
+            ended = await api.finished(job["id"])
+    assert (ended["status"], ended["message"]) == ("SUCCESS", None)
+    assert poller.seen == {planted}
+    assert poller.rounds > 20
+    scratch = Path(json.loads((data_dir / "jobs/1/spec.json").read_text())["scratch"])
+    assert not scratch.exists()
+    for folder in (data_dir, Path("/dev/shm")):  # noqa: S108 (where the default log-in would leave the password)
+        assert holding(folder, secrets) == []
+    # The search itself works: it finds a planted one.
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "it").write_bytes(b"x" + key_line)
+    assert holding(tmp_path / "found", secrets) == [str(tmp_path / "found" / "it")]
+    job_json = await api.ask('{ job(id: "1") { extraVars } }')
+    assert job_json == {"job": {"extraVars": None}}
+    assert leftovers(scratch) == []
+
+
+def leftovers(scratch: Path) -> list[str]:
+    """Processes whose command line names the scratch directory: an ssh master or agent of the job."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        found += [line] if scratch.name in line else []
+    return found
