@@ -111,6 +111,8 @@ async def read_range(job_id: int, start: int, stop: int) -> AsyncIterator[Piece]
         if not window:
             return
         piece = _merge(window, start, stop)
+        if not piece.data:
+            return
         yield piece
         start = piece.stop
 

@@ -26,14 +26,14 @@ query Page($id: ID!, $after: String, $maxBytes: Int, $last: Boolean) {
 }
 """
 LINES = [
-    "plain line\n".encode(),
-    "Windows\r\n".encode(),
-    "\x1b[0;32mok: [srv-1]\x1b[0m\n".encode(),
+    b"plain line\n",
+    b"Windows\r\n",
+    b"\x1b[0;32mok: [srv-1]\x1b[0m\n",
     "Grüße, 世界, 😀😀😀\n".encode(),
     b"not text: \xff\xfe \xe2\x82 \xf0\x9f\x98 \xc3\n",
     b"NUL: \0\0\n",
     b"\n",
-    "progress 10 %\rprogress 20 %\r".encode(),
+    b"progress 10 %\rprogress 20 %\r",
 ]
 VALID = "é世😀\n\x1b[0m\r\n".encode()
 CONTENT = b"".join(random.Random(5).choices(LINES, k=60)) + "no end é".encode() + b"\xe2\x82"  # noqa: S311
@@ -89,9 +89,7 @@ async def page(api: Api, job: ProvisionJob, after: int, max_bytes: int, *, last:
 @example(offset=0, max_bytes=len(CONTENT))
 @example(offset=len(CONTENT), max_bytes=1)
 @FEW
-async def test_pages_from_any_offset_are_the_log(
-    api: Api, stored: ProvisionJob, offset: int, max_bytes: int
-) -> None:
+async def test_pages_from_any_offset_are_the_log(api: Api, stored: ProvisionJob, offset: int, max_bytes: int) -> None:
     at, more, ends = offset, True, 0
     while more:
         log = await page(api, stored, at, max_bytes)
@@ -216,9 +214,9 @@ async def test_a_late_joiner_gets_what_was_and_what_comes(
     assert (await api.job(job["id"]))["status"] == "RUNNING"
     later = asyncio.create_task(watch(api.log(job["id"]), joined[2], "never"))
 
-    texts = await asyncio.gather(early, late, later)
+    texts = [await early, await late, await later]
 
     log = JobDir(data_dir / "jobs", job["number"]).log
     whole = (await asyncio.to_thread(log.read_bytes)).decode()
     assert texts == [whole, whole, whole]
-    assert whole.count("grüße-7") >= 1
+    assert "grüße-7" in whole
