@@ -17,14 +17,15 @@ servers:
   - {name: here, host: localhost, user: root, credential: {local: true}, tags: [web], variables: {color: blue}}
   - {name: far, host: 127.0.0.9, port: 2222, user: deploy, credential: {password: "not shown"}}
 """
-SLOW = """
-- name: Slow
+PATIENT = """
+- name: Patient
   hosts: all
   gather_facts: false
   tasks:
     - name: Wait
-      ansible.builtin.command: sleep 4
-      changed_when: false
+      ansible.builtin.wait_for:
+        path: {file}
+        sleep: 1
 """
 FAILING = """
 - name: Failing
@@ -161,23 +162,24 @@ async def test_run_and_logs_talk_to_the_server(
 
 
 async def test_ctrl_c_detaches_and_the_job_goes_on(
-    data_dir: Path, ansible_dir: Path, add_recipe: Callable[[str, str], None]
+    data_dir: Path, ansible_dir: Path, tmp_path: Path, add_recipe: Callable[[str, str], None]
 ) -> None:
-    add_recipe("slow", SLOW)
+    add_recipe("patient", PATIENT.format(file=tmp_path / "go"))
     async with serving(data_dir, ansible_dir) as served:
-        server = await served.api.create_server()
+        await served.api.create_server()
         told = await asyncio.to_thread(follow_on_a_terminal, served, data_dir, ansible_dir)
         assert "Detach from job 1? It goes on without you. [Y/n]" in told
         assert "job 1 goes on; follow it again with: playcast logs 1 --follow" in told
+        assert (await served.api.job("1"))["status"] == "RUNNING"
+        (tmp_path / "go").touch()
         assert (await served.api.finished("1"))["status"] == "SUCCESS"
-        assert server
 
 
 def follow_on_a_terminal(served: Served, data_dir: Path, ansible_dir: Path) -> str:
     """Start and follow a job on a pseudo-terminal, press Ctrl-C, first answer no, then press it again and say yes."""
     master, slave = pty.openpty()
     env = environment(data_dir, ansible_dir, url=served.url)
-    words = [*PLAYCAST, "run", "slow", "here", "--follow"]
+    words = [*PLAYCAST, "run", "patient", "here", "--follow"]
     with subprocess.Popen(words, env=env, cwd=CHECKOUT, stdin=slave, stdout=slave, stderr=slave) as process:
         os.close(slave)
         told = read_until(master, "TASK [Wait]")
