@@ -18,7 +18,7 @@ def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1].isdigit():
         orders = {"lines": int(sys.argv[1]), "rate": int(sys.argv[2])}
     else:
-        orders = {name: int(number) for name, number in re.findall(r"(\w+): (\d+)", Path("vars.yml").read_text())}
+        orders = {name: int(number) for name, number in re.findall(r'"(\w+)": (\d+)', Path("vars.yml").read_text())}
     emit(orders["lines"], orders["rate"])
     used = resource.getrusage(resource.RUSAGE_SELF)
     Path("printer.json").write_text(json.dumps({"cpu": used.ru_utime + used.ru_stime}))
