@@ -45,6 +45,8 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def cpu(self) -> float:
         """CPU seconds so far, user and system."""

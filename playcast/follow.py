@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from typing import Any
 
 from playcast.client import Client
 
@@ -25,12 +26,10 @@ async def follow(client: Client, job_id: str, after: str | None = None) -> int:
             if printing.done():
                 printing.result()
                 return await exit_code(client, job_id)
-            asked.clear()
-            detach = await _wants_to_detach(number)
-            loop.add_signal_handler(signal.SIGINT, asked.set)
-            if detach:
+            if await _wants_to_detach(number, asked):
                 _tell(f"job {number} goes on; follow it again with: playcast logs {number} --follow")
                 return DETACHED
+            _tell("following on")
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         printing.cancel()
@@ -54,23 +53,28 @@ async def _print_log(client: Client, job_id: str, after: str | None) -> None:
         sys.stdout.flush()
 
 
-async def _wants_to_detach(number: int) -> bool:
+async def _wants_to_detach(number: int, asked: asyncio.Event) -> bool:
+    """Ask on the terminal; another Ctrl-C means yes, and so does having nobody to ask."""
+    asked.clear()
     if not sys.stdin.isatty():
         return True
     _tell(f"\nDetach from job {number}? It goes on without you. [Y/n] ", end="")
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[str] = loop.create_future()
 
-    def answer(text: str) -> None:
+    def read() -> None:
         if not answered.done():
-            answered.set_result(text)
+            answered.set_result(sys.stdin.readline())
 
-    loop.add_reader(sys.stdin.fileno(), lambda: answer(sys.stdin.readline()))
-    loop.add_signal_handler(signal.SIGINT, answer, "y")
+    loop.add_reader(sys.stdin.fileno(), read)
+    again = asyncio.ensure_future(asked.wait())
     try:
-        return (await answered).strip().lower() not in ("n", "no")
+        waits: set[asyncio.Future[Any]] = {answered, again}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return not answered.done() or answered.result().strip().lower() not in ("n", "no")
     finally:
         loop.remove_reader(sys.stdin.fileno())
+        again.cancel()
 
 
 def _tell(text: str, end: str = "\n") -> None:

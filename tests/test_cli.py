@@ -183,11 +183,11 @@ def follow_on_a_terminal(served: Served, data_dir: Path, ansible_dir: Path) -> s
     with subprocess.Popen(words, env=env, cwd=CHECKOUT, stdin=slave, stdout=slave, stderr=slave) as process:
         os.close(slave)
         told = read_until(master, "TASK [Wait]")
-        for answer in ("n\n", "y\n"):
+        for answer, reply in (("n\n", "following on"), ("y\n", "--follow")):
             process.send_signal(signal.SIGINT)
             told += read_until(master, "[Y/n]")
             os.write(master, answer.encode())
-        told += read_until(master, "--follow")
+            told += read_until(master, reply)
         assert process.wait(20) == 130
     os.close(master)
     return told
