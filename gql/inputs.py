@@ -61,6 +61,13 @@ def number_of(type_name: str, raw: str, *field: str) -> int:
         raise invalid(str(error), *field) from error
 
 
+@strawberry.input
+class CancelJobInput:
+    """A job to stop."""
+
+    job_id: strawberry.ID
+
+
 @strawberry.input(
     one_of=True,
     description=(

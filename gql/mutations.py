@@ -5,9 +5,17 @@ import strawberry
 from gql.context import Info
 from gql.errors import UserError
 from gql.ids import global_id
-from gql.inputs import CreateServerInput, DeleteServerInput, RunProvisionInput, UpdateServerInput, number_of
+from gql.inputs import (
+    CancelJobInput,
+    CreateServerInput,
+    DeleteServerInput,
+    RunProvisionInput,
+    UpdateServerInput,
+    number_of,
+)
 from gql.types.job import ProvisionJob
 from gql.types.server import Server
+from runner.cancel import cancel_job
 from runner.errors import Refused
 from runner.servers import create_server, delete_server, update_server
 from runner.submit import run_provision
@@ -16,6 +24,14 @@ from runner.submit import run_provision
 @strawberry.type
 class RunProvisionPayload:
     """The job, or why there is none."""
+
+    job: ProvisionJob | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class CancelJobPayload:
+    """The job as it stands now, or why it cannot be stopped."""
 
     job: ProvisionJob | None = None
     user_errors: list[UserError] = strawberry.field(default_factory=list)
@@ -57,6 +73,16 @@ class Mutation:
         except Refused as refusal:
             return RunProvisionPayload(user_errors=user_errors(refusal))
         return RunProvisionPayload(job=ProvisionJob.of(job))
+
+    @strawberry.mutation(description="Ask a pending or running job to stop; idempotent.")
+    async def cancel_job(self, info: Info, input: CancelJobInput) -> CancelJobPayload:  # noqa: A002 (the contract's name)
+        """Stop a job."""
+        try:
+            number = number_of("ProvisionJob", input.job_id, "jobId")
+            job = await cancel_job(info.context.engine, info.context.viewer, number)
+        except Refused as refusal:
+            return CancelJobPayload(user_errors=user_errors(refusal))
+        return CancelJobPayload(job=ProvisionJob.of(job))
 
     @strawberry.mutation(description="Store a new server. Its name must be free.")
     async def create_server(self, info: Info, input: CreateServerInput) -> CreateServerPayload:  # noqa: A002 (the contract's name)

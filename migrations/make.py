@@ -27,6 +27,8 @@ async def make(url: str, name: str) -> str:
             return "initial schema written"
         await command.init()
         await command.upgrade(run_in_transaction=True)
+        # Again: only now does it find the last step to compare with.
+        await command.init()
         return await command.migrate(name) or "no change"
     finally:
         await get_connection("default").close()

@@ -63,6 +63,7 @@ class ProvisionJob(Model):
     idempotency_key = fields.CharField(max_length=255, null=True, unique=True)
     fence = fields.IntField(default=0)
     worker = fields.CharField(max_length=128, null=True)
+    cancel_requested_by = fields.CharField(max_length=64, null=True)
     log_path = fields.CharField(max_length=255, null=True)
     log_size = fields.BigIntField(default=0)
     line_count = fields.BigIntField(default=0)
@@ -107,6 +108,24 @@ class ProvisionJob(Model):
             secret_vars=None,
         )
         return bool(moved)
+
+    @classmethod
+    async def cancel_pending(cls, job_id: int, by: str, at: datetime) -> bool:
+        """PENDING -> CANCELED at once; False if the job is not PENDING any more."""
+        moved = await cls.filter(id=job_id, status=JobStatus.PENDING).update(
+            status=JobStatus.CANCELED,
+            message=f"canceled by {by} before it started",
+            cancel_requested_by=by,
+            ended_at=at,
+            secret_vars=None,
+        )
+        return bool(moved)
+
+    @classmethod
+    async def request_cancel(cls, job_id: int, by: str) -> bool:
+        """Leave word for the worker of a RUNNING job; False if it does not run, or was asked before."""
+        running = cls.filter(id=job_id, status=JobStatus.RUNNING, cancel_requested_by__isnull=True)
+        return bool(await running.update(cancel_requested_by=by))
 
     @classmethod
     async def runnable(cls) -> "Iterable[tuple[int, int]]":

@@ -40,6 +40,7 @@ def make_engine(settings: Settings) -> Engine:
         vault=vault,
         jobs_dir=settings.jobs_dir,
         timeout=settings.timeout,
+        cancel_grace=settings.cancel_grace,
     )
 
 

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
         description="Jobs that run at the same time.",
     )
     timeout: int = Field(1800, ge=1, le=MAX_TIMEOUT_SECONDS, description="Seconds after which a job is stopped.")
+    cancel_grace: float = Field(5, ge=0, le=600, description="Seconds between the signals that end a job.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
     worker: str = Field(default_factory=socket.gethostname, description="Name of this machine's worker.")
     url: str = Field("", description="Where `run` and `logs` find the server; default: host and port above.")

@@ -12,7 +12,7 @@ from runner.vault import Vault
 
 @dataclass(frozen=True)
 class Engine:
-    """Everything a verb needs beside its own arguments. `timeout` is the default of a run, in seconds."""
+    """Everything a verb needs beside its own arguments. Times are seconds."""
 
     bus: Bus
     dispatcher: Dispatcher
@@ -21,3 +21,4 @@ class Engine:
     vault: Vault
     jobs_dir: Path
     timeout: int
+    cancel_grace: float

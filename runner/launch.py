@@ -20,7 +20,6 @@ from runner.jobdir import JobDir
 from runner.memfile import sealed
 from runner.servers import tags_of
 
-GRACE_SECONDS = 5.0
 _SECRET_FD = 3
 
 
@@ -64,7 +63,7 @@ def _plan(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Targ
         "env": _environment(engine.recipes.ansible_dir, job_dir, scratch, targets),
         "scratch": scratch,
         "timeout": job.timeout_seconds,
-        "grace": GRACE_SECONDS,
+        "grace": engine.cancel_grace,
     }
     # Not with `-e @file`: ansible takes no extra variables from a file in memory.
     secret_vars = engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}

@@ -35,6 +35,12 @@ class Gone:
         """Whether the process has ended."""
         return self.event.is_set()
 
+    def send(self, number: int) -> None:
+        """Signal the process, if it is still there: never another one that has taken its pid."""
+        if self._fd is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._fd, number)
+
     def close(self) -> None:
         """Stop watching."""
         if self._fd is not None:

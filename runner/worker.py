@@ -2,6 +2,8 @@
 
 import asyncio
 import shutil
+import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -20,6 +22,8 @@ from runner.tail import FenceLost, Tail
 
 RETRY_PAUSES = (1.0, 5.0, 30.0)
 START_POLL_SECONDS = 0.02
+# The bus tells of a cancel at once; this is the net below it.
+RELOOK_SECONDS = 5.0
 _OUR_FAULT = Outcome(
     JobStatus.ERROR,
     FailureReason.WORKER_LOST,
@@ -93,6 +97,10 @@ class Worker:
         """Start the job unless it was started already, and see it to its end: right at any point of a restart."""
         job_dir = self._job_dir(job)
         if not job_dir.claimed():
+            if (by := await self._cancel_requested_by(job)) is not None:
+                message = f"canceled by {by} before it started"
+                await self._finish(job, Outcome(JobStatus.CANCELED, None, message, None))
+                return
             try:
                 await launch(self._engine, job)
             except PlaycastError as error:
@@ -101,7 +109,22 @@ class Worker:
         await self._follow(job, job_dir)
         await until_stored("host keys", job.id, lambda: self._learn_host_keys(job, job_dir))
         hosts = await until_stored("result", job.id, lambda: self._hosts(job))
-        await self._finish(job, judge(job_dir.read_json(job_dir.exit), read_recap(job_dir), hosts))
+        outcome = judge(job_dir.read_json(job_dir.exit), read_recap(job_dir), hosts)
+        by = await self._cancel_requested_by(job)
+        if outcome.status is JobStatus.CANCELED and by is not None:
+            outcome = replace(outcome, message=f"canceled by {by}")
+        await self._finish(job, outcome)
+
+    async def _cancel_requested_by(self, job: ProvisionJob) -> str | None:
+        current = await until_stored("cancel", job.id, lambda: ProvisionJob.get_or_none(id=job.id))
+        return current.cancel_requested_by if current is not None else None
+
+    async def _stop_when_asked(self, job: ProvisionJob, gone: Gone) -> None:
+        """Tell the supervisor to stop once somebody has cancelled the job, be it before a restart."""
+        with self._engine.bus.listen((Topic.JOB, job.id)) as listener:
+            while await self._cancel_requested_by(job) is None:
+                await listener.wait(RELOOK_SECONDS)
+        gone.send(signal.SIGTERM)
 
     async def _hosts(self, job: ProvisionJob) -> dict[str, str]:
         return {row.host: row.server_name for row in await JobHost.filter(job_id=job.id)}
@@ -117,12 +140,15 @@ class Worker:
         if run is None or not job_dir.log.exists():
             return
         gone = Gone(run["supervisor"], run["boot_id"])
+        stopping = asyncio.create_task(self._stop_when_asked(job, gone))
         try:
             await Tail(job, job_dir, self._engine.bus).follow(gone.is_set, gone.event)
             if not job_dir.exit.exists():
                 await _end_orphans(job_dir)
                 await Tail(job, job_dir, self._engine.bus).follow(gone.is_set, gone.event)
         finally:
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
             gone.close()
 
     async def _learn_host_keys(self, job: ProvisionJob, job_dir: JobDir) -> None:
