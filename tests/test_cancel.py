@@ -89,8 +89,8 @@ async def test_a_running_job_ends_with_all_it_started(
     add_recipe("stubborn", STUBBORN.format(started=started))
     api = await start_app(cancel_grace=0.3)
     job = await api.run("stubborn", await api.create_server())
-    while not started.exists():
-        await asyncio.sleep(0.05)  # noqa: ASYNC110 (a file of another process tells no event)
+    while not started.exists():  # noqa: ASYNC110 (a file of another process tells no event)
+        await asyncio.sleep(0.05)
     # ansible, its worker, the shell, its sleep, and the one that has left its session.
     assert len(of_job(data_dir, 1)) >= 5
     first = await cancel(api, job["id"])
