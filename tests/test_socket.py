@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from gql.ids import global_id
 from models import JobStatus, ProvisionJob
-from runner.bus import LocalBus, Topic
+from runner.bus import Key, LocalBus, Topic
 from tests.api import JOB, JSON, LOG, Api
 from tests.conftest import StartApp
 from tests.untouched import assert_untouched
@@ -271,14 +271,20 @@ async def test_who_vanishes_leaves_nothing_behind(
                 text = ""
                 while "printed early" not in text:
                     text += (await anext(chunks))["jobLog"]["text"]
-                assert (buses[0]._listeners, operations()) != ({}, [])
+                assert readers(buses[0]) == [(Topic.LOG, job["number"])]
+                assert len(operations()) == 1
                 if not gentle:
                     cut(api)
-            await wait_for(lambda: (buses[0]._listeners, operations()) == ({}, []))
+            await wait_for(lambda: readers(buses[0]) == [] and operations() == [])
     finally:
         go.touch()
     assert (await api.finished(job["id"]))["status"] == "SUCCESS"
     await wait_for(lambda: (buses[0]._listeners, operations()) == ({}, []))
+
+
+def readers(bus: LocalBus) -> list[Key]:
+    """Whose logs are being read; the worker itself listens to its jobs as long as they run."""
+    return [key for key in bus._listeners if key[0] is Topic.LOG]
 
 
 def operations() -> list[asyncio.Task[Any]]:
