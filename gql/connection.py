@@ -8,7 +8,7 @@ import strawberry
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from gql.ids import MAX_NUMBER
+from gql.ids import read_number
 from runner.errors import BadInput, quoted
 from runner.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
@@ -45,10 +45,10 @@ def _row_after(cursor: str) -> int:
         text = base64.b64decode(cursor, validate=True).decode("ascii")
     except ValueError:
         text = ""
-    number = text.removeprefix(_PREFIX)
-    if not text.startswith(_PREFIX) or not number.isdigit() or len(number) > 10 or int(number) > MAX_NUMBER:
+    number = read_number(text.removeprefix(_PREFIX)) if text.startswith(_PREFIX) else None
+    if number is None:
         raise BadInput(f"{quoted(cursor)} is no cursor: use an `endCursor` that this API gave you, or none to start")
-    return int(number)
+    return number
 
 
 async def take(query: QuerySet[Row], first: int | None, after: str | None, *, newest_first: bool) -> Slice[Row]:

@@ -21,23 +21,30 @@ def decode(raw: str) -> tuple[str, int]:
         type_name, _, number = base64.b64decode(raw, validate=True).decode("ascii").partition(":")
     except (binascii.Error, UnicodeError, ValueError) as error:
         raise _malformed(raw) from error
-    return type_name, _number(number, raw)
+    return type_name, _known(read_number(number), raw)
 
 
 def row_number(type_name: str, raw: str) -> int:
     """The row that `raw` (global id or bare number) names; BadInput if it is malformed or of another type."""
     if raw.isascii() and raw.isdigit():
-        return _number(raw, raw)
+        return _known(read_number(raw), raw)
     found, number = decode(raw)
     if found != type_name:
         raise BadInput(f"{quoted(raw)} is the id of a {quoted(found)}, not of a {type_name}")
     return number
 
 
-def _number(text: str, raw: str) -> int:
+def read_number(text: str) -> int | None:
+    """The row number that `text` is in digits; None if it is none, or larger than any."""
     if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > MAX_NUMBER:
-        raise _malformed(raw)
+        return None
     return int(text)
+
+
+def _known(number: int | None, raw: str) -> int:
+    if number is None:
+        raise _malformed(raw)
+    return number
 
 
 def _malformed(raw: str) -> BadInput:

@@ -33,7 +33,7 @@ DATE_TIME = strawberry.scalar(
 )
 JSON_SCALAR = strawberry.scalar(
     name="JSON",
-    description=("Arbitrary JSON; only for data whose shape this API does not own (host variables, module results)."),
+    description="Arbitrary JSON; only for data whose shape this API does not own (host variables, module results).",
     serialize=lambda value: value,
     parse_value=lambda value: value,
 )

@@ -1,12 +1,12 @@
 """Who is calling: the one bearer token, checked in constant time, on every route but the two health checks."""
 
 import hmac
-import ipaddress
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
+from playcast.settings import is_loopback
 from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
@@ -74,8 +74,6 @@ def _is_websocket(request: web.Request) -> bool:
 
 def _asks_for_this_machine(request: web.Request) -> bool:
     try:
-        host = URL(f"//{request.host}").host or ""
-        # Only a whole address counts: a page may come from 127.0.0.1.example.org.
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return is_loopback(URL(f"//{request.host}").host or "")
     except ValueError:
         return False

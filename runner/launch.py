@@ -7,9 +7,7 @@ import pwd
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from models import JobHost, ProvisionJob, Server, ServerAuthKind
 from runner import supervise
@@ -23,14 +21,6 @@ from runner.servers import tags_of
 _SECRET_FD = 3
 
 
-@dataclass(frozen=True)
-class Launch:
-    """What one start needs. `secret` becomes a memory file, ansible's fd 3."""
-
-    spec: dict[str, Any]
-    secret: bytes
-
-
 async def launch(engine: Engine, job: ProvisionJob) -> None:
     """Start `job` in its own directory; LaunchFailed says what to do when that is impossible."""
     job_dir = JobDir(engine.jobs_dir, job.id)
@@ -38,8 +28,8 @@ async def launch(engine: Engine, job: ProvisionJob) -> None:
     # Short, since ssh's control sockets live below it and a socket's path has at most 107 bytes.
     scratch = tempfile.mkdtemp(prefix="pc-", dir="/tmp")
     try:
-        start = _plan(engine, job, job_dir, targets, scratch)
-        await _start_supervisor(job_dir, start)
+        secret = _prepare(engine, job, job_dir, targets, scratch)
+        await _start_supervisor(job_dir, secret)
     except OSError as error:
         raise LaunchFailed(f"the job's directory cannot be written: {error}") from error
     finally:
@@ -54,7 +44,8 @@ async def _targets(engine: Engine, job: ProvisionJob) -> list[Target]:
     return [Target(servers[key], engine.credentials.open(servers[key]), tags[key]) for key in ids]
 
 
-def _plan(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Target], scratch: str) -> Launch:
+def _prepare(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Target], scratch: str) -> bytes:
+    """Write the job's directory; the secret inventory, which must never be in it."""
     recipe = engine.recipes.find(job.recipe)
     if recipe is None:
         raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
@@ -73,7 +64,7 @@ def _plan(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Targ
     job_dir.write(job_dir.known_hosts, known_hosts([target.server for target in targets]).encode())
     job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
     job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
-    return Launch(spec, secret_inventory(targets, secret_vars, scratch, sys.executable))
+    return secret_inventory(targets, secret_vars, scratch, sys.executable)
 
 
 def _argv(job: ProvisionJob, job_dir: JobDir, playbook: Path) -> list[str]:
@@ -141,8 +132,8 @@ def _home(scratch: str) -> str:
         return scratch
 
 
-async def _start_supervisor(job_dir: JobDir, start: Launch) -> None:
-    fd = sealed("playcast", start.secret)
+async def _start_supervisor(job_dir: JobDir, secret: bytes) -> None:
+    fd = sealed("playcast", secret)
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

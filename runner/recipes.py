@@ -13,9 +13,9 @@ from runner.errors import ErrorCode, PlaycastError, Refused, quoted
 from runner.inputs import RecipeInput, read_inputs
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-log = structlog.get_logger()
-
 _TREE = ("playbooks", "recipes", "roles", "group_vars")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)

@@ -42,20 +42,18 @@ class Tail:
         self._held_since = 0.0
 
     async def follow(self, ended: Callable[[], bool], end: asyncio.Event) -> None:
-        """Copy until `ended()` was true before a read that found nothing more; `end` cuts waits short."""
+        """Copy until `ended()` was true before a read that came to the end of the log; `end` cuts waits short."""
         fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         watch = GrowthWatch(self._path)
         try:
             while True:
                 last = ended()
-                before = self._position
-                stored = await self._pump(fd, last=last)
-                read = self._position - before
-                if last and not read and not stored:
+                read = await self._pump(fd, last=last)
+                if last and read < READ_BYTES:
                     return
                 if read or self._held:
                     # A full read means that more waits already.
-                    await asyncio.sleep(0 if last or read == READ_BYTES else POLL_SECONDS)
+                    await asyncio.sleep(0 if read == READ_BYTES else POLL_SECONDS)
                 else:
                     await self._wait_for_growth(fd, watch, end)
         finally:
@@ -78,8 +76,11 @@ class Tail:
     def _position(self) -> int:
         return int(self._job.log_size) + len(self._held)
 
-    async def _pump(self, fd: int, *, last: bool) -> bool:
-        """Read what there is, at most READ_BYTES, and store what may go; whether anything was stored."""
+    async def _pump(self, fd: int, *, last: bool) -> int:
+        """Read what there is, at most READ_BYTES, and store what may go; how many bytes were read.
+
+        A read that is `last` and not full has come to the end of the log: then nothing is held back.
+        """
         data = os.pread(fd, READ_BYTES, self._position)
         if data and not self._held:
             self._held_since = time.monotonic()
@@ -89,7 +90,7 @@ class Tail:
         if chunks:
             await self._store(chunks)
             self._held_since = time.monotonic()
-        return bool(chunks)
+        return len(data)
 
     def _take(self, *, whole: bool, late: bool) -> list[bytes]:
         """Cut what may go now out of the held bytes: all of it when `whole`, a partial line when `late`."""

@@ -110,8 +110,7 @@ class Worker:
         await until_stored("host keys", job.id, lambda: self._learn_host_keys(job, job_dir))
         hosts = await until_stored("result", job.id, lambda: self._hosts(job))
         outcome = judge(job_dir.read_json(job_dir.exit), read_recap(job_dir), hosts)
-        by = await self._cancel_requested_by(job)
-        if outcome.status is JobStatus.CANCELED and by is not None:
+        if outcome.status is JobStatus.CANCELED and (by := await self._cancel_requested_by(job)) is not None:
             outcome = replace(outcome, message=f"canceled by {by}")
         await self._finish(job, outcome)
 

@@ -12,16 +12,10 @@ import pytest
 from gql.ids import global_id
 from models import LogChunk, ProvisionJob
 from tests.api import JSON, Api
+from tests.playbooks import SLOW
 from tests.untouched import assert_untouched
 
 JSON_TYPE = {"Content-Type": "application/json"}
-SLOW = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - ansible.builtin.debug: {{msg: printed early}}
-    - ansible.builtin.shell: while [ ! -e {go} ]; do sleep 0.05; done
-"""
 TEXT = b"PLAY [all]\nok: \xc3\xbc\n" + b"z" * 70_000 + b"\n"
 
 

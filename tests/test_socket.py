@@ -17,19 +17,13 @@ from models import JobStatus, ProvisionJob
 from runner.bus import Key, LocalBus, Topic
 from tests.api import JOB, JSON, LOG, Api
 from tests.conftest import StartApp
+from tests.playbooks import SLOW
 from tests.untouched import assert_untouched
 
 PROTOCOL = "graphql-transport-ws"
 INIT = '{"type": "connection_init"}'
 UPDATES = "subscription($ids: [ID!]) { jobUpdated(ids: $ids) { number status } }"
 VIEWER: JSON = {"query": "{ viewer { name } }"}
-SLOW = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - ansible.builtin.debug: {{msg: printed early}}
-    - ansible.builtin.shell: while [ ! -e {go} ]; do sleep 0.05; done
-"""
 
 
 def subscribe(id_: object = "1", **payload: Any) -> str:
