@@ -2,17 +2,21 @@
 
 from models.chunk import LogChunk
 from models.job import FINAL, FailureReason, JobStatus, ProvisionJob
+from models.job_event import JobEvent
 from models.job_host import JobHost
 from models.server import Server, ServerAuthKind, ServerTag
+from models.server_lock import ServerLock
 
 __all__ = [
     "FINAL",
     "FailureReason",
+    "JobEvent",
     "JobHost",
     "JobStatus",
     "LogChunk",
     "ProvisionJob",
     "Server",
     "ServerAuthKind",
+    "ServerLock",
     "ServerTag",
 ]

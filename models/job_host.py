@@ -1,4 +1,4 @@
-"""Which servers a job was asked to run on."""
+"""Which servers a job was asked to run on, and how far it came on each."""
 
 from tortoise import fields
 from tortoise.models import Model
@@ -8,7 +8,10 @@ from models.server import Server
 
 
 class JobHost(Model):
-    """One requested server of one job. The row outlives the server, so that history stays readable."""
+    """One requested server of one job. The row outlives the server, so that history stays readable.
+
+    The counters are Ansible's own; they move while the job runs, and the recap sets them for good.
+    """
 
     id = fields.IntField(primary_key=True)
     job: fields.ForeignKeyRelation[ProvisionJob] = fields.ForeignKeyField(
@@ -21,6 +24,15 @@ class JobHost(Model):
     server_id: int | None
     host = fields.CharField(max_length=32)
     server_name = fields.CharField(max_length=64)
+    ok = fields.IntField(default=0, db_default=0)
+    changed = fields.IntField(default=0, db_default=0)
+    failed = fields.IntField(default=0, db_default=0)
+    skipped = fields.IntField(default=0, db_default=0)
+    unreachable = fields.IntField(default=0, db_default=0)
+    rescued = fields.IntField(default=0, db_default=0)
+    ignored = fields.IntField(default=0, db_default=0)
+    current_task = fields.CharField(max_length=255, null=True)
+    in_recap = fields.BooleanField(default=False, db_default=False)
 
     class Meta:
         table = "job_host"

@@ -29,6 +29,7 @@ class Server(Model):
     credential: bytes | None = fields.BinaryField(null=True)
     variables: dict[str, Any] = fields.JSONField(encoder=dumps, decoder=loads)
     host_key = fields.TextField(null=True)
+    strict_host_key = fields.BooleanField(default=True, db_default=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 

@@ -12,7 +12,7 @@ from aerich import Command
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 
-from models import JobStatus, ProvisionJob, Server, ServerTag
+from models import JobStatus, ProvisionJob, Server, ServerLock, ServerTag
 from playcast import database
 from playcast.database import dialect, migrate, migrations_dir, opened, tortoise_config
 from tests import postgres
@@ -149,6 +149,9 @@ async def check_rows_survive(url: str, tmp_path: Path, monkeypatch: pytest.Monke
             assert [bytes(row.data) for row in job.chunks] == [b"one\n"]  # type: ignore[attr-defined]  # same
             assert (await Server.get(id=1)).variables == {"a": 1}
             assert await ServerTag.filter(tag="web").count() == 1
+            # A job that ran before there were locks holds its servers, and counts as launched.
+            assert await ServerLock.all().values_list("server_id", "job_id") == [(1, 1)]
+            assert job.admitted_at == job.launched_at == job.created_at
 
     await apart(fill)
     assert await migrate(url) == [step.name for step in steps[1:]]
