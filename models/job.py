@@ -1,7 +1,8 @@
 """Jobs: one run of one recipe on some servers, its states and the legal moves between them.
 
 PENDING -> RUNNING -> SUCCESS | ERROR | CANCELED. Every move is a guarded UPDATE: 0 rows changed means that
-somebody else moved the job first, and the caller drops what it wanted to do. docs/states.md draws the machine.
+somebody else moved the job first, and the caller drops what it wanted to do. Each move counts one event more, which
+its caller writes in the same transaction (runner.moves). docs/states.md draws the machine.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from models.coding import dumps, loads
 class JobStatus(StrEnum):
     """Where a job stands."""
 
-    PENDING = "PENDING"  # stored and queued; nothing has started
+    PENDING = "PENDING"  # stored; it waits for its servers, or for a worker; nothing has started
     RUNNING = "RUNNING"  # a worker has claimed it
     SUCCESS = "SUCCESS"  # every requested host is in the recap, without failure
     ERROR = "ERROR"  # it ended in any other way; `failure_reason` says which
@@ -93,7 +94,11 @@ class ProvisionJob(Model):
     async def claim(cls, job_id: int, worker: str, at: datetime) -> "ProvisionJob | None":
         """PENDING -> RUNNING for `worker`, with a new fence; None if the job is not PENDING any more."""
         moved = await cls.filter(id=job_id, status=JobStatus.PENDING).update(
-            status=JobStatus.RUNNING, fence=F("fence") + 1, worker=worker, started_at=at
+            status=JobStatus.RUNNING,
+            fence=F("fence") + 1,
+            event_count=F("event_count") + 1,
+            worker=worker,
+            started_at=at,
         )
         return await cls.get(id=job_id) if moved else None
 
@@ -113,7 +118,7 @@ class ProvisionJob(Model):
             message=message,
             exit_code=exit_code,
             ended_at=at,
-            secret_vars=None,
+            event_count=F("event_count") + 1,
         )
         return bool(moved)
 
@@ -125,7 +130,7 @@ class ProvisionJob(Model):
             message=f"canceled by {by} before it started",
             cancel_requested_by=by,
             ended_at=at,
-            secret_vars=None,
+            event_count=F("event_count") + 1,
         )
         return bool(moved)
 
@@ -137,6 +142,7 @@ class ProvisionJob(Model):
 
     @classmethod
     async def runnable(cls) -> "Iterable[tuple[int, int]]":
-        """(id, priority) of every PENDING job, highest priority first, then oldest first."""
-        rows = await cls.filter(status=JobStatus.PENDING).order_by("-priority", "id").values_list("id", "priority")
+        """(id, priority) of every job that holds its servers and waits for a worker; best rank first."""
+        admitted = cls.filter(status=JobStatus.PENDING, admitted_at__isnull=False)
+        rows = await admitted.order_by("-priority", "id").values_list("id", "priority")
         return [(int(row[0]), int(row[1])) for row in rows]

@@ -15,7 +15,10 @@ class Topic(Enum):
     """What may have changed about a job."""
 
     LOG = "log"
+    # Its state, or what it waits for.
     JOB = "job"
+    # What happened in it: events, counters, progress.
+    EVENTS = "events"
 
 
 Key = tuple[Topic, int | None]

@@ -1,11 +1,10 @@
 """cancelJob's verb: a waiting job ends at once, a running one is stopped by its worker."""
 
-from datetime import UTC, datetime
-
 from models import JobStatus, ProvisionJob
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import ErrorCode, Refused
+from runner.moves import cancel_pending
 from runner.viewer import Viewer
 
 
@@ -15,10 +14,7 @@ async def cancel_job(engine: Engine, viewer: Viewer, job_id: int) -> ProvisionJo
     Refused: NOT_FOUND, or JOB_FINISHED if it has ended in another way. The word is in the table when this returns, so
     it holds over a restart. A RUNNING job is CANCELED once its processes on this side are gone.
     """
-    now = datetime.now(UTC)
-    if await ProvisionJob.cancel_pending(job_id, viewer.name, now) or await ProvisionJob.request_cancel(
-        job_id, viewer.name
-    ):
+    if not await cancel_pending(engine, job_id, viewer.name) and await ProvisionJob.request_cancel(job_id, viewer.name):
         engine.bus.publish(Topic.JOB, job_id)
     job = await ProvisionJob.get_or_none(id=job_id)
     if job is None:

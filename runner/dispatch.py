@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import ProvisionJob
+from runner.slots import Slots
 
 RETRY_SECONDS = 1.0
+# The table is looked at again this often, for an entry that got lost with the answer to a commit.
+REFILL_SECONDS = 30.0
 
 log = structlog.get_logger()
 
@@ -20,20 +24,20 @@ class Dispatcher(Protocol):
     """Delivers "job 42 may start"."""
 
     async def enqueue(self, tx: BaseDBAsyncClient, job_id: int, priority: int) -> None:
-        """Hand over a job inside the transaction that writes it."""
+        """Hand over a job inside the transaction that admits it."""
         ...
 
     async def committed(self, job_id: int) -> None:
         """To be called after the commit of that transaction."""
         ...
 
-    async def work(self, run: Run, slots: int) -> None:
-        """Deliver ids to `run`, at most `slots` at a time, until cancelled."""
+    async def work(self, run: Run, slots: Slots) -> None:
+        """Deliver ids to `run`, one for each free slot, until cancelled."""
         ...
 
 
 class LocalDispatcher:
-    """An in-process priority queue, refilled from the PENDING jobs: higher priority first, then older."""
+    """An in-process priority queue, refilled from the admitted jobs: higher priority first, then older."""
 
     def __init__(self) -> None:
         self._queue: asyncio.PriorityQueue[tuple[int, int]] = asyncio.PriorityQueue()
@@ -47,21 +51,37 @@ class LocalDispatcher:
         """Release that job. A delivery before its commit would find no PENDING row and be dropped."""
         self._queue.put_nowait((-self._uncommitted.pop(job_id), job_id))
 
-    async def work(self, run: Run, slots: int) -> None:
-        """Deliver ids to `run` until cancelled; what was PENDING at the start comes first."""
+    async def work(self, run: Run, slots: Slots) -> None:
+        """Deliver ids to `run` until cancelled; what was admitted at the start comes first."""
+        await self._refill()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await slots.take()
+                entry = await self._next()
+                group.create_task(self._deliver(run, entry, slots))
+
+    async def _next(self) -> tuple[int, int]:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REFILL_SECONDS):
+                    return await self._queue.get()
+            try:
+                await self._refill()
+            except Exception:
+                log.exception("the queue could not be refilled")
+
+    async def _refill(self) -> None:
+        # What is delivered twice finds its row moved on, and is dropped.
         for job_id, priority in await ProvisionJob.runnable():
             self._queue.put_nowait((-priority, job_id))
-        async with asyncio.TaskGroup() as group:
-            for _ in range(slots):
-                group.create_task(self._slot(run))
 
-    async def _slot(self, run: Run) -> None:
-        while True:
-            entry = await self._queue.get()
-            try:
-                await run(entry[1])
-            except Exception:
-                # The job is still PENDING, or its row drops the second delivery: an id must not get lost.
-                log.exception("a job was not taken, it is queued again", job=entry[1])
-                await asyncio.sleep(RETRY_SECONDS)
-                self._queue.put_nowait(entry)
+    async def _deliver(self, run: Run, entry: tuple[int, int], slots: Slots) -> None:
+        try:
+            await run(entry[1])
+        except Exception:
+            # The job is still PENDING, or its row drops the second delivery: an id must not get lost.
+            log.exception("a job was not taken, it is queued again", job=entry[1])
+            await asyncio.sleep(RETRY_SECONDS)
+            self._queue.put_nowait(entry)
+        finally:
+            await slots.give()

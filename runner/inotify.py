@@ -15,7 +15,7 @@ _libc = ctypes.CDLL(None)
 
 
 class GrowthWatch:
-    """Sets `grown` when the armed file was written to; close it when done.
+    """Sets `grown` when an armed file was written to; close it when done.
 
     The kernel grants a user 128 instances (fs.inotify.max_user_instances); without one, `grown` is never set.
     """

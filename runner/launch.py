@@ -50,6 +50,8 @@ def _prepare(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[T
     if recipe is None:
         raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
     spec = {
+        # Whose directory this is: another database may number its jobs from 1 as well.
+        "created_at": job.created_at.isoformat(),
         "argv": _argv(job, job_dir, recipe.playbook),
         "env": _environment(engine.recipes.ansible_dir, job_dir, scratch, targets),
         "scratch": scratch,

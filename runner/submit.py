@@ -1,4 +1,4 @@
-"""runProvision's verb: check everything, then write the job and its queue entry in one transaction."""
+"""runProvision's verb: check everything, then write the job, its locks and its queue entry in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,14 @@ from tortoise.transactions import in_transaction
 
 from models import JobHost, JobStatus, ProvisionJob, Server
 from runner import checks
+from runner.admission import admit, alone
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import ErrorCode, Problem, Refused
 from runner.inputs import check_extra_vars
 from runner.inventory import host_name
 from runner.limits import MAX_PRIORITY, MAX_SERVERS_PER_JOB, MAX_TIMEOUT_SECONDS
+from runner.moves import told
 from runner.recipes import Recipe
 from runner.viewer import Viewer
 
@@ -48,6 +50,7 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order) -> Provisi
     servers = await _servers(order.server_ids)
     try:
         async with in_transaction() as tx:
+            await alone(tx)
             await _expire(key)
             job = await ProvisionJob.create(
                 recipe=recipe.name,
@@ -55,18 +58,21 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order) -> Provisi
                 status=JobStatus.PENDING,
                 requested_by=viewer.name,
                 idempotency_key=key,
+                event_count=1,
                 **columns,
             )
             job.log_path = f"jobs/{job.id}/ansible.log"
             await job.save(update_fields=["log_path"])
             await JobHost.bulk_create([_job_host(job, server) for server in servers])
-            await engine.dispatcher.enqueue(tx, job.id, job.priority)
+            await told(job, job.created_at)
+            admitted = await admit(tx, engine.dispatcher, job, [server.id for server in servers])
     except IntegrityError:
         # The same key came twice at once (or a server was deleted just now): the first job answers both.
         if key is not None and (first := await _with_key(key)) is not None:
             return first
         raise
-    await engine.dispatcher.committed(job.id)
+    if admitted:
+        await engine.dispatcher.committed(job.id)
     engine.bus.publish(Topic.JOB, job.id)
     return job
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from models import JobStatus, ProvisionJob
 from playcast.database import migrate, opened
 from runner import dispatch
 from runner.dispatch import LocalDispatcher
+from runner.slots import Slots
 from tests.api import Api
 from tests.conftest import StartApp
 
@@ -45,12 +47,13 @@ async def pending(priority: int = 0, status: JobStatus = JobStatus.PENDING) -> i
         timeout_seconds=1,
         requested_by="",
         priority=priority,
+        admitted_at=datetime.now(UTC),
     )
     return int(job.id)
 
 
 async def deliver(dispatcher: LocalDispatcher, run: Callable[[int], Any], slots: int, until: asyncio.Event) -> None:
-    task = asyncio.create_task(dispatcher.work(run, slots))
+    task = asyncio.create_task(dispatcher.work(run, Slots(slots)))
     async with asyncio.timeout(10):
         await until.wait()
     task.cancel()

@@ -1,0 +1,129 @@
+"""One line of `events.jsonl`, read with care: the plugin wrote it, but a playbook may write there as well."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from models import JobEvent
+
+COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
+STATUSES = ("OK", "CHANGED", "SKIPPED", "FAILED", "IGNORED", "RESCUED", "UNREACHABLE")
+MAX_HOST = 32
+MAX_NAME = 1000
+_MOST = 2**31 - 1
+
+Details = dict[str, Any]
+Recap = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event of the plugin. `log_start` to `log_offset` are the bytes of the log that it printed."""
+
+    kind: str
+    at: datetime
+    log_start: int
+    log_offset: int
+    progress: float | None
+    host: str | None
+    details: Details
+
+    @property
+    def stored(self) -> bool:
+        """Whether clients see it; the start only carries the plan that the progress is counted from."""
+        return self.kind != "start"
+
+    def row(self, job_id: int, log_line: int | None) -> JobEvent:
+        """The row without its number."""
+        row = JobEvent.of(job_id, 0, self.kind, self.at, self.details)
+        row.host = self.host
+        row.log_line = log_line
+        return row
+
+
+def read_event(line: bytes) -> Happened | None:
+    """The event in one line; None if it is none."""
+    try:
+        event = json.loads(line, parse_constant=_no_number)
+        kind = event["kind"]
+        details = _DETAILS[kind](event)
+        progress = event.get("progress")
+        return Happened(
+            kind=kind,
+            at=datetime.fromisoformat(event["at"]).astimezone(UTC),
+            log_start=_count(event.get("log_start", 0), 2**62),
+            log_offset=_count(event["log_offset"], 2**62),
+            progress=min(max(float(progress), 0.0), 1.0) if isinstance(progress, int | float) else None,
+            host=details.get("host"),
+            details=details,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+
+
+def _no_number(text: str) -> float:
+    """JSON has no NaN and no infinity; Python would read them, and clients could not."""
+    raise ValueError(text)
+
+
+def _play(event: Mapping[str, Any]) -> Details:
+    return {"play": _text(event["play"]), "hosts": [_text(host, MAX_HOST) for host in event["hosts"]]}
+
+
+def _task(event: Mapping[str, Any]) -> Details:
+    path = event.get("path")
+    return {
+        "play": _text(event["play"]),
+        "task_id": _text(event["task_id"]),
+        "task": _text(event["task"]),
+        "action": _text(event["action"]),
+        "path": _text(path) if path is not None else None,
+    }
+
+
+def _host(event: Mapping[str, Any]) -> Details:
+    if event["status"] not in STATUSES:
+        raise ValueError
+    duration, message = event.get("duration"), event.get("message")
+    return {
+        "host": _text(event["host"], MAX_HOST),
+        "task_id": _text(event["task_id"]),
+        "task": _text(event["task"]),
+        "status": event["status"],
+        "duration": float(duration) if duration is not None else None,
+        "message": _text(message, 4000) if message is not None else None,
+        "result": event.get("result"),
+        "truncated": bool(event.get("truncated")),
+    }
+
+
+def _recap(event: Mapping[str, Any]) -> Details:
+    hosts: Recap = {
+        str(host): {name: _count(counters.get(name, 0), _MOST) for name in COUNTERS}
+        for host, counters in event["hosts"].items()
+    }
+    return {"hosts": hosts}
+
+
+def _text(value: object, most: int = MAX_NAME) -> str:
+    """Text that every database takes."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value[:most].replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _count(value: object, most: int) -> int:
+    if not isinstance(value, int) or not 0 <= value <= most:
+        raise ValueError
+    return value
+
+
+_DETAILS: dict[str, Callable[[Mapping[str, Any]], Details]] = {
+    "start": lambda _event: {},
+    "play": _play,
+    "task": _task,
+    "host": _host,
+    "recap": _recap,
+}

@@ -1,0 +1,166 @@
+"""One claimed job from its start to its final state, right at any point of a restart."""
+
+import asyncio
+import shutil
+import signal
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from models import FailureReason, JobHost, JobStatus, ProvisionJob, Server
+from runner import moves
+from runner.bus import Topic
+from runner.engine import Engine
+from runner.errors import PlaycastError
+from runner.intake import Intake
+from runner.inventory import learned_keys
+from runner.jobdir import JobDir
+from runner.launch import launch
+from runner.outcome import Outcome, judge, read_recap
+from runner.persist import until_stored
+from runner.process import Gone, end_marked
+from runner.tail import FenceLost, Tail
+
+START_POLL_SECONDS = 0.02
+# The bus tells of a cancel at once; this is the net below it.
+RELOOK_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class JobRun:
+    """Carries one job of this worker to its end. `job` moves with what is stored."""
+
+    def __init__(self, engine: Engine, job: ProvisionJob) -> None:
+        self._engine = engine
+        self._job = job
+        self._dir = JobDir(engine.jobs_dir, job.id)
+
+    async def to_end(self) -> bool:
+        """Start the job unless it was started already, and see it through; whether its end was ours to write."""
+        refused = await self._start()
+        if refused is not None:
+            return await self._finish(refused)
+        await self._follow()
+        await until_stored("host keys", self._job.id, self._learn_host_keys)
+        hosts = await until_stored("result", self._job.id, self._hosts)
+        outcome = judge(self._dir.read_json(self._dir.exit), read_recap(self._dir), hosts)
+        if outcome.status is JobStatus.CANCELED and (by := await self._cancel_requested_by()) is not None:
+            outcome = replace(outcome, message=f"canceled by {by}")
+        return await self._finish(outcome)
+
+    async def give_up(self) -> bool:
+        """End a job that Playcast fails to follow, with everything that it started."""
+        await _end_processes(self._dir)
+        message = "Playcast itself failed on this job, again and again; its server log says why"
+        return await self._finish(Outcome(JobStatus.ERROR, FailureReason.WORKER_LOST, message, None))
+
+    async def _start(self) -> Outcome | None:
+        """Launch the job if that was not done before; the outcome if it cannot or must not be launched."""
+        if self._job.launched_at is not None:
+            # Even without a trace of it: it ran, and is never run again.
+            return None
+        if self._dir.claimed():
+            if not self._ours():
+                return self._of_another_database()
+        elif (by := await self._cancel_requested_by()) is not None:
+            return Outcome(JobStatus.CANCELED, None, f"canceled by {by} before it started", None)
+        else:
+            try:
+                await launch(self._engine, self._job)
+            except PlaycastError as error:
+                return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, str(error), None)
+        await until_stored("start", self._job.id, self._mark_launched)
+        return None
+
+    def _ours(self) -> bool:
+        """Whether the claim in the directory was made for this very job."""
+        spec = self._dir.read_json(self._dir.spec)
+        return spec is not None and spec.get("created_at") == self._job.created_at.isoformat()
+
+    def _of_another_database(self) -> Outcome:
+        """Its exit code and recap would pass for this job's own."""
+        message = f"{self._dir.path} holds a job of another database: move it away, then run the recipe again"
+        return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, message, None)
+
+    async def _mark_launched(self) -> None:
+        now = datetime.now(UTC)
+        ours = ProvisionJob.filter(id=self._job.id, status=JobStatus.RUNNING, fence=self._job.fence)
+        if not await ours.update(launched_at=now):
+            raise FenceLost
+        self._job.launched_at = now
+
+    async def _cancel_requested_by(self) -> str | None:
+        current = await until_stored("cancel", self._job.id, lambda: ProvisionJob.get_or_none(id=self._job.id))
+        return current.cancel_requested_by if current is not None else None
+
+    async def _stop_when_asked(self, gone: Gone) -> None:
+        """Tell the supervisor to stop once somebody has cancelled the job, be it before a restart."""
+        with self._engine.bus.listen((Topic.JOB, self._job.id)) as listener:
+            while await self._cancel_requested_by() is None:
+                await listener.wait(RELOOK_SECONDS)
+        gone.send(signal.SIGTERM)
+
+    async def _hosts(self) -> dict[str, str]:
+        return {row.host: row.server_name for row in await JobHost.filter(job_id=self._job.id)}
+
+    async def _follow(self) -> None:
+        """Copy log and events until the supervisor is gone and both are drained, in this order."""
+        while (run := self._dir.read_json(self._dir.run)) is None:
+            if not self._dir.held():
+                # It died before it started anything, or between writing and now: then the file is there.
+                run = self._dir.read_json(self._dir.run)
+                break
+            await asyncio.sleep(START_POLL_SECONDS)
+        if run is None or not self._dir.log.exists():
+            await _end_processes(self._dir)
+            return
+        gone = Gone(run["supervisor"], run["boot_id"])
+        drained = asyncio.Event()
+        stopping = asyncio.create_task(self._stop_when_asked(gone))
+        intake = asyncio.create_task(Intake(self._job, self._dir, self._engine.bus).follow(drained))
+        try:
+            await self._copy_log(gone)
+            drained.set()
+            await intake
+        finally:
+            for task in (stopping, intake):
+                task.cancel()
+            await asyncio.gather(stopping, intake, return_exceptions=True)
+            gone.close()
+
+    async def _copy_log(self, gone: Gone) -> None:
+        tail = Tail(self._job, self._dir, self._engine.bus)
+        await tail.follow(gone.is_set, gone.event)
+        if not self._dir.exit.exists():
+            # The supervisor was killed: what it left behind still writes, and still works on the servers.
+            await _end_processes(self._dir)
+            if self._dir.log.exists():
+                await Tail(self._job, self._dir, self._engine.bus).follow(gone.is_set, gone.event)
+
+    async def _learn_host_keys(self) -> None:
+        """Pin what a first contact brought; a server that has a key keeps it."""
+        try:
+            learned = learned_keys(self._dir.known_hosts.read_text(errors="replace"))
+        except OSError:
+            return
+        for row in await JobHost.filter(job_id=self._job.id, server_id__in=list(learned)):
+            key = learned[row.server_id or 0]
+            await Server.filter(id=row.server_id, host_key__isnull=True).update(host_key=key)
+
+    async def _finish(self, outcome: Outcome) -> bool:
+        """Write the final state; while the database is away, keep trying: exit.json holds it meanwhile."""
+        moved = await until_stored("result", self._job.id, lambda: moves.finish(self._engine, self._job, outcome))
+        if moved:
+            reason = outcome.reason and outcome.reason.value
+            log.info("job ended", job=self._job.id, status=outcome.status.value, reason=reason)
+        return moved
+
+
+async def _end_processes(job_dir: JobDir) -> None:
+    """End whatever of the job is left: every process of it has the name of its events file in its environment."""
+    await end_marked(f"PLAYCAST_EVENTS={job_dir.events}")
+    spec = job_dir.read_json(job_dir.spec)
+    if spec is not None:
+        await asyncio.to_thread(shutil.rmtree, spec["scratch"], ignore_errors=True)

@@ -1,0 +1,85 @@
+"""The moves of a job between its states: each with its event and its locks, in one transaction, told to the bus."""
+
+from datetime import UTC, datetime
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.transactions import in_transaction
+
+from models import FailureReason, JobEvent, JobHost, JobStatus, ProvisionJob
+from runner.admission import admit_waiting, alone, release
+from runner.bus import Topic
+from runner.engine import Engine
+from runner.outcome import Outcome
+
+
+async def told(job: ProvisionJob, at: datetime, reason: FailureReason | None = None) -> None:
+    """Write the event of the state that `job` has just taken; its move has already counted it."""
+    details = {"status": job.status.value, "reason": reason and reason.value}
+    await JobEvent.of(job.id, job.event_count, "status", at, details).save()
+
+
+async def claim(engine: Engine, job_id: int, worker: str) -> ProvisionJob | None:
+    """PENDING -> RUNNING for `worker`; None if the job is not PENDING any more."""
+    now = datetime.now(UTC)
+    async with in_transaction():
+        job = await ProvisionJob.claim(job_id, worker, now)
+        if job is not None:
+            await told(job, now)
+    if job is not None:
+        engine.bus.publish(Topic.JOB, job.id)
+    return job
+
+
+async def finish(engine: Engine, job: ProvisionJob, outcome: Outcome) -> bool:
+    """RUNNING -> a final state, if this claim still holds; its servers go to the jobs that wait for them."""
+    now = datetime.now(UTC)
+    async with in_transaction() as tx:
+        await alone(tx)
+        moved = await job.finish(
+            status=outcome.status,
+            reason=outcome.reason,
+            message=outcome.message,
+            exit_code=outcome.exit_code,
+            at=now,
+        )
+        admitted = await _ended(tx, engine, job.id, now, outcome.reason) if moved else []
+    if moved:
+        await _tell(engine, job.id, admitted)
+    return moved
+
+
+async def cancel_pending(engine: Engine, job_id: int, by: str) -> bool:
+    """PENDING -> CANCELED at once; False if the job is not PENDING any more."""
+    now = datetime.now(UTC)
+    async with in_transaction() as tx:
+        await alone(tx)
+        moved = await ProvisionJob.cancel_pending(job_id, by, now)
+        admitted = await _ended(tx, engine, job_id, now) if moved else []
+    if moved:
+        await _tell(engine, job_id, admitted)
+    return moved
+
+
+async def admit_all(engine: Engine) -> None:
+    """Admit every waiting job that may go: at a start, for what an earlier version or a crash left behind."""
+    waiting = JobHost.filter(job__status=JobStatus.PENDING, job__admitted_at__isnull=True, server_id__isnull=False)
+    for server_id in await waiting.distinct().values_list("server_id", flat=True):
+        async with in_transaction() as tx:
+            await alone(tx)
+            admitted = await admit_waiting(tx, engine.dispatcher, [int(str(server_id))])
+        for job_id in admitted:
+            await engine.dispatcher.committed(job_id)
+
+
+async def _ended(
+    tx: BaseDBAsyncClient, engine: Engine, job_id: int, at: datetime, reason: FailureReason | None = None
+) -> list[int]:
+    await told(await ProvisionJob.get(id=job_id), at, reason)
+    return await release(tx, engine.dispatcher, job_id)
+
+
+async def _tell(engine: Engine, job_id: int, admitted: list[int]) -> None:
+    for other in admitted:
+        await engine.dispatcher.committed(other)
+    for changed in (job_id, *admitted):
+        engine.bus.publish(Topic.JOB, changed)
