@@ -68,6 +68,15 @@ class CancelJobInput:
     job_id: strawberry.ID
 
 
+@strawberry.input
+class RetryJobInput:
+    """A finished job to run again."""
+
+    job_id: strawberry.ID
+    failed_hosts_only: bool | None = False
+    idempotency_key: str | None = None
+
+
 @strawberry.input(
     one_of=True,
     description=(

@@ -9,6 +9,7 @@ from gql.inputs import (
     CancelJobInput,
     CreateServerInput,
     DeleteServerInput,
+    RetryJobInput,
     RunProvisionInput,
     UpdateServerInput,
     number_of,
@@ -17,6 +18,7 @@ from gql.types.job import ProvisionJob
 from gql.types.server import Server
 from runner.cancel import cancel_job
 from runner.errors import Refused
+from runner.retry import retry_job
 from runner.servers import create_server, delete_server, update_server
 from runner.submit import run_provision
 
@@ -32,6 +34,14 @@ class RunProvisionPayload:
 @strawberry.type
 class CancelJobPayload:
     """The job as it stands now, or why it cannot be stopped."""
+
+    job: ProvisionJob | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class RetryJobPayload:
+    """The new job, or why there is none."""
 
     job: ProvisionJob | None = None
     user_errors: list[UserError] = strawberry.field(default_factory=list)
@@ -83,6 +93,21 @@ class Mutation:
         except Refused as refusal:
             return CancelJobPayload(user_errors=user_errors(refusal))
         return CancelJobPayload(job=ProvisionJob.of(job))
+
+    @strawberry.mutation(description="Create a new job from a finished one, optionally on the failed hosts only.")
+    async def retry_job(self, info: Info, input: RetryJobInput) -> RetryJobPayload:  # noqa: A002 (the contract's name)
+        """Run a job again."""
+        try:
+            job = await retry_job(
+                info.context.engine,
+                info.context.viewer,
+                number_of("ProvisionJob", input.job_id, "jobId"),
+                failed_hosts_only=bool(input.failed_hosts_only),
+                idempotency_key=input.idempotency_key,
+            )
+        except Refused as refusal:
+            return RetryJobPayload(user_errors=user_errors(refusal))
+        return RetryJobPayload(job=ProvisionJob.of(job))
 
     @strawberry.mutation(description="Store a new server. Its name must be free.")
     async def create_server(self, info: Info, input: CreateServerInput) -> CreateServerPayload:  # noqa: A002 (the contract's name)

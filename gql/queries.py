@@ -8,11 +8,13 @@ from gql.connection import take
 from gql.context import Info
 from gql.enums import JobStatus
 from gql.ids import decode, row_number
+from gql.types.host import JobHost
 from gql.types.job import ProvisionJob, ProvisionJobConnection
 from gql.types.node import Node
 from gql.types.recipe import Recipe
 from gql.types.server import Server, ServerConnection
 from gql.types.system import System, Viewer
+from models import JobHost as JobHostRow
 from models import Server as ServerRow
 from runner.checks import text
 from runner.errors import BadInput, Refused
@@ -61,6 +63,8 @@ class Query:
         type_name, number = decode(id)
         if type_name == "Server":
             return await _server(number)
+        if type_name == "JobHost":
+            return await _job_host(number)
         return await _job(info, number) if type_name == "ProvisionJob" else None
 
     @strawberry.field(description="Who is asking.")
@@ -133,6 +137,11 @@ def _searched(value: str | None) -> str | None:
 async def _server(number: int) -> Server | None:
     row = await ServerRow.get_or_none(id=number)
     return Server.of(row) if row is not None else None
+
+
+async def _job_host(number: int) -> JobHost | None:
+    row = await JobHostRow.get_or_none(id=number)
+    return JobHost.of(row) if row is not None else None
 
 
 async def _job(info: Info, number: int) -> ProvisionJob | None:

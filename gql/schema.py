@@ -17,6 +17,8 @@ from gql.mutations import Mutation
 from gql.queries import Query
 from gql.scalars import SCALARS
 from gql.subscriptions import Subscription
+from gql.types.event import EVENTS
+from gql.types.host import JobHost
 from gql.types.job import ProvisionJob
 from gql.types.server import Server
 
@@ -68,7 +70,7 @@ def make_schema() -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[ProvisionJob, Server],
+        types=[ProvisionJob, Server, JobHost, *EVENTS],
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=[
             lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),

@@ -6,9 +6,11 @@ import strawberry
 
 from gql.context import Info
 from gql.ids import row_number
+from gql.types.event import JobEventBatch
 from gql.types.job import ProvisionJob
 from gql.types.log import JobLogChunk
 from runner.errors import BadInput
+from runner.events import follow_events
 from runner.jobs import find_job, follow_jobs
 from runner.limits import MAX_PAGE_SIZE
 from runner.logs import follow_log
@@ -35,6 +37,21 @@ class Subscription:
             raise BadInput(f"there is no job {job_id}")
         async for piece in follow_log(info.context.engine, info.context.viewer, job, after):
             yield JobLogChunk.of(piece)
+
+    @strawberry.subscription(
+        description=(
+            "Structured events from `after` (exclusive), in batches; completes after the batch with `end: true`."
+        )
+    )
+    async def job_events(
+        self, info: Info, job_id: strawberry.ID, after: str | None = None
+    ) -> AsyncGenerator[JobEventBatch, None]:
+        """A job's events."""
+        job = await find_job(info.context.viewer, row_number("ProvisionJob", job_id))
+        if job is None:
+            raise BadInput(f"there is no job {job_id}")
+        async for batch in follow_events(info.context.engine, info.context.viewer, job, after):
+            yield JobEventBatch.of(batch)
 
     @strawberry.subscription(
         description=(

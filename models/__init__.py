@@ -2,7 +2,7 @@
 
 from models.chunk import LogChunk
 from models.job import FINAL, FailureReason, JobStatus, ProvisionJob
-from models.job_event import JobEvent
+from models.job_event import HostTaskStatus, JobEvent
 from models.job_host import JobHost
 from models.server import Server, ServerAuthKind, ServerTag
 from models.server_lock import ServerLock
@@ -10,6 +10,7 @@ from models.server_lock import ServerLock
 __all__ = [
     "FINAL",
     "FailureReason",
+    "HostTaskStatus",
     "JobEvent",
     "JobHost",
     "JobStatus",

@@ -2,12 +2,25 @@
 
 import json
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from tortoise import fields
 from tortoise.models import Model
 
 from models.job import ProvisionJob
+
+
+class HostTaskStatus(StrEnum):
+    """How a task ended on a host."""
+
+    OK = "OK"
+    CHANGED = "CHANGED"
+    SKIPPED = "SKIPPED"
+    FAILED = "FAILED"
+    IGNORED = "IGNORED"  # failed, and the task says that this does not matter
+    RESCUED = "RESCUED"  # failed, and its block has a rescue for that
+    UNREACHABLE = "UNREACHABLE"
 
 
 class JobEvent(Model):

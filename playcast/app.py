@@ -20,6 +20,7 @@ from runner.credentials import Credentials
 from runner.dispatch import LocalDispatcher
 from runner.engine import Engine
 from runner.errors import PlaycastError
+from runner.prune import Pruner
 from runner.recipes import RecipeBook
 from runner.vault import Vault, key_from_file
 from runner.worker import Worker
@@ -41,6 +42,8 @@ def make_engine(settings: Settings) -> Engine:
         jobs_dir=settings.jobs_dir,
         timeout=settings.timeout,
         cancel_grace=settings.cancel_grace,
+        log_cap=settings.log_cap,
+        mask_words=settings.masked_words,
     )
 
 
@@ -69,10 +72,11 @@ def make_app(settings: Settings) -> web.Application:
     check_safe(settings)
     engine = make_engine(settings)
     worker = Worker(engine, settings.worker, settings.slots)
+    pruner = Pruner(settings.retention, settings.jobs_dir)
     gate = Gate(settings.token)
     view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=settings.graphiql)
     app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)
-    app.add_routes([*Routes(engine, worker, make_registry(worker)).table(), web.route("*", "/graphql", view)])
+    app.add_routes([*Routes(engine, worker, make_registry(worker, pruner)).table(), web.route("*", "/graphql", view)])
 
     async def database(_app: web.Application) -> AsyncIterator[None]:
         lock = WriterLock(settings)
@@ -93,10 +97,16 @@ def make_app(settings: Settings) -> web.Application:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
+    async def prune(_app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(pruner.work())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
     async def close_sockets(_app: web.Application) -> None:
         await view.close_sockets()
 
-    app.cleanup_ctx.extend([database, work])
+    app.cleanup_ctx.extend([database, work, prune])
     app.on_shutdown.append(close_sockets)
     return app
 

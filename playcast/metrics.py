@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from runner.prune import Pruner
 from runner.worker import Worker
 
 
@@ -22,9 +23,24 @@ class WorkerCollector:
         yield GaugeMetricFamily("playcast_jobs_ended", "Jobs ended since the start.", value=self._worker.ended)
 
 
-def make_registry(worker: Worker) -> CollectorRegistry:
+class PrunerCollector:
+    """Reads the pruner's own figures at each scrape."""
+
+    def __init__(self, pruner: Pruner) -> None:
+        self._pruner = pruner
+
+    def collect(self) -> Iterator[Metric]:
+        """The counters."""
+        gone = self._pruner.totals
+        yield CounterMetricFamily("playcast_jobs_pruned", "Jobs removed since the start.", value=gone.jobs)
+        yield CounterMetricFamily("playcast_logs_pruned", "Logs removed since the start.", value=gone.logs)
+        yield CounterMetricFamily("playcast_bytes_pruned", "Bytes that these counted for.", value=gone.size)
+
+
+def make_registry(worker: Worker, pruner: Pruner) -> CollectorRegistry:
     """A registry of this app's own, so that two apps in one process do not mix."""
     registry = CollectorRegistry()
     registry.register(WorkerCollector(worker))
+    registry.register(PrunerCollector(pruner))
     ProcessCollector(registry=registry)
     return registry

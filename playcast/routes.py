@@ -100,6 +100,8 @@ class Routes:
         job = await self._find(request)
         if job is None:
             return _no_job()
+        if job.log_pruned_at is not None:
+            return problem(410, f"the log of job {job.id} was removed at {job.log_pruned_at.isoformat()} to save space")
         found = _range(request.headers.get("Range"), job.log_size)
         if found is None:
             response = problem(416, f"the log has {job.log_size} bytes so far")
@@ -124,6 +126,11 @@ class Routes:
         if request.method != "HEAD":
             async for piece in read_range(job.id, start, stop):
                 await response.write(piece.data)
+                start = piece.stop
+            if start < stop and request.transport is not None:
+                # Pruned meanwhile. A cut connection is the only way left to say that the rest is missing.
+                request.transport.close()
+                return response
         await response.write_eof()
         return response
 

@@ -12,10 +12,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from runner.errors import PlaycastError
 from runner.limits import MAX_TIMEOUT_SECONDS
+from runner.retention import Retention
 
 PREFIX = "PLAYCAST_"
-_SECRETS = ("token", "secret_key")
+_SECRETS = ("token", "secret_key", "mask_words")
 _MIN_TOKEN = 8
+_MOST_DAYS = 36500
 
 
 class Settings(BaseSettings):
@@ -42,6 +44,17 @@ class Settings(BaseSettings):
     )
     timeout: int = Field(1800, ge=1, le=MAX_TIMEOUT_SECONDS, description="Seconds after which a job is stopped.")
     cancel_grace: float = Field(5, ge=0, le=600, description="Seconds between the signals that end a job.")
+    keep_logs_days: float | None = Field(
+        None, gt=0, le=_MOST_DAYS, description="Days after which the log of a finished job goes."
+    )
+    keep_logs_bytes: int | None = Field(None, ge=1, description="Bytes that logs of finished jobs may have in all.")
+    keep_jobs_days: float | None = Field(
+        None, gt=0, le=_MOST_DAYS, description="Days after which a finished job goes, with all that it left."
+    )
+    keep_jobs_bytes: int | None = Field(None, ge=1, description="Bytes that finished jobs may take up in all.")
+    log_cap: int = Field(1024**3, ge=64 * 1024, description="Bytes at which the log of a job is cut.")
+    mask_words: str | None = Field(None, description="More words to mask in logs, one on each line.")
+    mask_words_file: Path | None = Field(None, description="A file that holds the words to mask.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
     worker: str = Field(default_factory=socket.gethostname, description="Name of this machine's worker.")
     url: str = Field("", description="Where `run` and `logs` find the server; default: host and port above.")
@@ -88,6 +101,16 @@ class Settings(BaseSettings):
             message = f"{PREFIX}{name.upper()}_FILE: {file} is empty"
             raise ValueError(message)
         return content
+
+    @property
+    def retention(self) -> Retention:
+        """How much of logs and jobs is kept."""
+        return Retention(self.keep_logs_days, self.keep_logs_bytes, self.keep_jobs_days, self.keep_jobs_bytes)
+
+    @property
+    def masked_words(self) -> tuple[str, ...]:
+        """The words to mask in every log besides a job's own secrets."""
+        return tuple(word for line in (self.mask_words or "").splitlines() if (word := line.strip()))
 
     @property
     def loopback(self) -> bool:

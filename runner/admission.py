@@ -58,13 +58,13 @@ async def servers_of(job_id: int) -> list[int]:
     return [int(str(row)) for row in rows]
 
 
+async def first_waiting(server_id: int) -> ProvisionJob | None:
+    """The waiting job of best rank on a server."""
+    return await ProvisionJob.filter(_WAITING, hosts__server_id=server_id).order_by("-priority", "id").first()
+
+
 async def _first_in_rank(server_ids: Iterable[int]) -> list[ProvisionJob]:
-    found: dict[int, ProvisionJob] = {}
-    for server_id in server_ids:
-        waiting = ProvisionJob.filter(_WAITING, hosts__server_id=server_id)
-        first = await waiting.order_by("-priority", "id").first()
-        if first is not None:
-            found[first.id] = first
+    found = {job.id: job for server_id in server_ids if (job := await first_waiting(server_id)) is not None}
     return sorted(found.values(), key=lambda job: (-job.priority, job.id))
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from models import JobEvent
+from models import HostTaskStatus, JobEvent
 
 COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
-STATUSES = ("OK", "CHANGED", "SKIPPED", "FAILED", "IGNORED", "RESCUED", "UNREACHABLE")
 MAX_HOST = 32
 MAX_NAME = 1000
 _MOST = 2**31 - 1
@@ -84,14 +83,12 @@ def _task(event: Mapping[str, Any]) -> Details:
 
 
 def _host(event: Mapping[str, Any]) -> Details:
-    if event["status"] not in STATUSES:
-        raise ValueError
     duration, message = event.get("duration"), event.get("message")
     return {
         "host": _text(event["host"], MAX_HOST),
         "task_id": _text(event["task_id"]),
         "task": _text(event["task"]),
-        "status": event["status"],
+        "status": HostTaskStatus(event["status"]).value,
         "duration": float(duration) if duration is not None else None,
         "message": _text(message, 4000) if message is not None else None,
         "result": event.get("result"),

@@ -1,18 +1,14 @@
-"""What a recipe takes as extra variables, declared in `ansible/recipes/<name>.yml`.
+"""What a recipe takes as extra variables, declared in the form of Ansible's argument spec.
 
-The file holds `inputs:`, a mapping in the form of Ansible's argument spec: type, required, default, choices,
-description, no_log. A recipe without the file takes any variables.
+Each input has type, required, default, choices, description, no_log. A recipe without inputs takes any variables.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runner.checks import invalid, variables
-from runner.errors import PlaycastError, Problem, Refused, quoted
+from runner.errors import Problem, Refused, quoted
 
 _FITS: dict[str, Callable[[object], bool]] = {
     "str": lambda value: isinstance(value, str),
@@ -39,19 +35,8 @@ class RecipeInput:
     secret: bool
 
 
-def read_inputs(path: Path) -> tuple[RecipeInput, ...]:
-    """The inputs that `path` declares; none if there is no such file."""
-    if not path.is_file():
-        return ()
-    try:
-        declared = (yaml.safe_load(path.read_text()) or {})["inputs"]
-        return tuple(_input(str(name), spec or {}) for name, spec in declared.items())
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        message = f"{path} does not describe inputs: it needs `inputs:` with one argument spec for each name ({error})"
-        raise PlaycastError(message) from error
-
-
-def _input(name: str, spec: dict[str, Any]) -> RecipeInput:
+def read_input(name: str, spec: dict[str, Any]) -> RecipeInput:
+    """One declared input; ValueError, TypeError or AttributeError if it is malformed."""
     kind = str(spec.get("type", "str"))
     if kind not in _FITS:
         message = f"the type of {name} is {quoted(kind)}, not one of {', '.join(_FITS)}"

@@ -1,5 +1,6 @@
 """The questions about jobs: one, many by filter, and every change of their state."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from runner.engine import Engine
 from runner.viewer import Viewer
 
 RELOOK_SECONDS = 30.0
+# A job that runs changes with each of its events: a watcher hears of it at most this often.
+GATHER_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,24 +48,29 @@ async def find_job(viewer: Viewer, job_id: int) -> ProvisionJob | None:
 
 
 async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None) -> AsyncIterator[ProvisionJob]:
-    """The state of each job now, then at every change; states that passed in between may be left out.
+    """Each job now, then at every change of its state or progress; what passed in between may be left out.
 
     Without ids: every job that is not final now, then every job that changes.
     """
-    keys = [(Topic.JOB, None)] if ids is None else [(Topic.JOB, job_id) for job_id in ids]
+    keys = [(topic, job_id) for topic in (Topic.JOB, Topic.EVENTS) for job_id in (ids if ids is not None else [None])]
     with engine.bus.listen(*keys) as listener:
         query = ProvisionJob.exclude(status__in=list(FINAL)) if ids is None else ProvisionJob.filter(id__in=list(ids))
-        told: dict[int, JobStatus] = {}
+        told: dict[int, object] = {}
         for job in await query.order_by("id"):
-            told[job.id] = job.status
+            told[job.id] = _state(job)
             yield job
         while True:
             dirty = {job_id for _, job_id in await listener.wait(RELOOK_SECONDS)}
             # After a silence look at what may still move, in case a wake-up was lost.
             looked = dirty or set(told)
             for job in await ProvisionJob.filter(id__in=list(looked)).order_by("id") if looked else []:
-                if told.get(job.id) is not job.status:
+                if told.get(job.id) != _state(job):
                     yield job
-                told[job.id] = job.status
+                told[job.id] = _state(job)
                 if job.final and ids is None:
                     del told[job.id]
+            await asyncio.sleep(GATHER_SECONDS)
+
+
+def _state(job: ProvisionJob) -> object:
+    return job.status, job.admitted_at, job.event_count, job.cancel_requested_by

@@ -70,16 +70,26 @@ async def read_page(viewer: Viewer, job: ProvisionJob, *, after: str | None, max
         raise BadInput(f"maxBytes must be from 1 to {MAX_PAGE_BYTES}")
     start = parse_cursor(after)
     check_cursor(job, start)
+    if job.log_pruned_at is not None:
+        return Page([], job.log_size, has_more=False)
     if last:
         start = await _line_start(job, max(start, job.log_size - max_bytes))
     stop = min(job.log_size, start + max_bytes)
     pieces = [piece async for piece in read_range(job.id, start, stop)]
     if pieces and pieces[-1].stop < job.log_size:
         pieces[-1] = _whole_text(pieces[-1])
+    if not pieces and start < stop and await _pruned(job):
+        return Page([], job.log_size, has_more=False)
     cursor = pieces[-1].stop if pieces else start
     if job.final and cursor == job.log_size and pieces:
         pieces[-1] = _ended(pieces[-1])
     return Page(pieces, cursor, cursor < job.log_size)
+
+
+async def _pruned(job: ProvisionJob) -> bool:
+    """Whether the log has gone, be it together with its job, since `job` was read."""
+    current = await ProvisionJob.get_or_none(id=job.id)
+    return current is None or current.log_pruned_at is not None
 
 
 async def _line_start(job: ProvisionJob, offset: int) -> int:
@@ -152,20 +162,26 @@ async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: s
         # Looked at after listening and before reading: when it is final, its log is already whole.
         current = await ProvisionJob.get_or_none(id=job.id)
         while current is not None:
+            job = current
             last: Piece | None = None
-            async for piece in read_range(job.id, position, _NO_END):
+            # Of a log that is being pruned nothing more is read: its end alone is still told.
+            async for piece in read_range(job.id, position, position if job.log_pruned_at else _NO_END):
                 position = piece.stop
-                last = _ended(piece) if current.final and position == current.log_size else piece
+                last = _ended(piece) if job.final and position == job.log_size else piece
                 yield last
-            if current.final:
+            if job.final:
                 if last is None or not last.end:
-                    yield _nothing_more(current, position)
+                    yield await _nothing_more(job, position)
                 return
             if last is None:
                 dirty = await listener.wait(RELOOK_SECONDS)
                 if not dirty or (Topic.JOB, job.id) in dirty:
                     current = await ProvisionJob.get_or_none(id=job.id)
+        yield await _nothing_more(job, position)
 
 
-def _nothing_more(job: ProvisionJob, position: int) -> Piece:
+async def _nothing_more(job: ProvisionJob, position: int) -> Piece:
+    """The end of a log. Of a pruned one it stands where the log once ended: the gap before it shows what has gone."""
+    if position < job.log_size and await _pruned(job):
+        position = job.log_size
     return Piece(position, b"", job.line_count + 1, job.ended_at or job.created_at, end=True)

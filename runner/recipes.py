@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 import yaml
 
 from runner.errors import ErrorCode, PlaycastError, Refused, quoted
-from runner.inputs import RecipeInput, read_inputs
+from runner.inputs import RecipeInput
+from runner.sidecar import Sidecar, read_sidecar
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TREE = ("playbooks", "recipes", "roles", "group_vars")
@@ -20,13 +22,22 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Recipe:
-    """One playbook of the allow-list. `revision` is the SHA-256 over it, the roles and the group_vars."""
+    """One playbook of the allow-list. `revision` is the SHA-256 over it, the roles and the group_vars.
+
+    `prompts` are the variables that its plays ask a person for, and give no default.
+    """
 
     name: str
     description: str | None
     revision: str
-    inputs: tuple[RecipeInput, ...]
+    sidecar: Sidecar
+    prompts: tuple[str, ...]
     playbook: Path
+
+    @property
+    def inputs(self) -> tuple[RecipeInput, ...]:
+        """The extra variables that it declares."""
+        return self.sidecar.inputs
 
 
 class RecipeBook:
@@ -78,12 +89,15 @@ class RecipeBook:
             if not _NAME.fullmatch(path.stem) or path.resolve().parent != playbooks or not path.is_file():
                 continue
             try:
-                inputs = read_inputs(self.ansible_dir / "recipes" / path.name)
+                sidecar = read_sidecar(self.ansible_dir / "recipes" / path.name)
             except PlaycastError as error:
                 log.warning("a recipe is left out", recipe=path.stem, error=str(error))
                 self._broken[path.stem] = str(error)
                 continue
-            yield Recipe(path.stem, _first_play_name(path), self._revision(path), inputs, path.resolve())
+            plays = _plays(path)
+            name = plays[0].get("name") if plays else None
+            description = str(name) if name is not None else None
+            yield Recipe(path.stem, description, self._revision(path), sidecar, _prompts(plays), path.resolve())
 
     def _revision(self, playbook: Path) -> str:
         digest = hashlib.sha256()
@@ -104,11 +118,16 @@ class _PlaybookLoader(yaml.SafeLoader):
 _PlaybookLoader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
 
 
-def _first_play_name(playbook: Path) -> str | None:
+def _plays(playbook: Path) -> list[dict[str, Any]]:
+    """The plays as far as they are readable; running a broken playbook shows ansible's own, exact message."""
     try:
         plays = yaml.load(playbook.read_text(), Loader=_PlaybookLoader)  # noqa: S506 (a SafeLoader, with tags ignored)
     except (yaml.YAMLError, UnicodeDecodeError):
-        return None  # stays on the list: running it shows ansible's own, exact message
-    first = plays[0] if isinstance(plays, list) and plays else None
-    name = first.get("name") if isinstance(first, dict) else None
-    return str(name) if name is not None else None
+        return []
+    return [play for play in plays if isinstance(play, dict)] if isinstance(plays, list) else []
+
+
+def _prompts(plays: list[dict[str, Any]]) -> tuple[str, ...]:
+    lists = [items for play in plays if isinstance(items := play.get("vars_prompt"), list)]
+    asked = [item for items in lists for item in items if isinstance(item, dict)]
+    return tuple(str(item["name"]) for item in asked if item.get("name") and item.get("default") is None)

@@ -1,6 +1,6 @@
 """runProvision's verb: check everything, then write the job, its locks and its queue entry in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,7 +41,7 @@ class Order:
     idempotency_key: str | None = None
 
 
-async def run_provision(engine: Engine, viewer: Viewer, order: Order) -> ProvisionJob:
+async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_of: int | None = None) -> ProvisionJob:
     """Store a PENDING job and queue it; durable when this returns. Refused leaves nothing behind."""
     key = _key(viewer, order)
     if key is not None and (first := await _with_key(key)) is not None:
@@ -59,6 +59,7 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order) -> Provisi
                 requested_by=viewer.name,
                 idempotency_key=key,
                 event_count=1,
+                retry_of_id=retry_of,
                 **columns,
             )
             job.log_path = f"jobs/{job.id}/ansible.log"
@@ -84,7 +85,10 @@ def _job_host(job: ProvisionJob, server: Server) -> JobHost:
 def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
     recipe = engine.recipes.allowed(order.recipe)
     plain, secret = check_extra_vars(recipe.inputs, order.extra_vars)
-    timeout = engine.timeout if order.timeout_seconds is None else order.timeout_seconds
+    _check_prompts(recipe, plain)
+    timeout = order.timeout_seconds
+    if timeout is None:
+        timeout = recipe.sidecar.timeout or engine.timeout
     if not 1 <= timeout <= MAX_TIMEOUT_SECONDS:
         raise checks.invalid(f"the timeout must be 1 to {MAX_TIMEOUT_SECONDS} seconds", "timeoutSeconds")
     if abs(order.priority) > MAX_PRIORITY:
@@ -99,6 +103,14 @@ def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
         "timeout_seconds": timeout,
         "priority": order.priority,
     }
+
+
+def _check_prompts(recipe: Recipe, given: Mapping[str, object]) -> None:
+    """Nobody is there to answer: ansible would go on with nothing, and the job would look well."""
+    for name in recipe.prompts:
+        if name not in given:
+            message = f"the playbook asks for {name} (vars_prompt): send it as an extra variable"
+            raise checks.invalid(message, "extraVars", name)
 
 
 async def _servers(server_ids: Sequence[int]) -> list[Server]:

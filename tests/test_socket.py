@@ -227,7 +227,8 @@ async def test_states_arrive_from_the_current_to_the_final(
         while seen[-1]["status"] not in {"SUCCESS", "ERROR"}:
             seen.append((await anext(updates))["jobUpdated"])
     assert {update["number"] for update in seen} == {1}
-    states = [update["status"] for update in seen]
+    # A job that runs is told again as its events come.
+    states = list(dict.fromkeys(update["status"] for update in seen))
     assert states in (["PENDING", "RUNNING", "SUCCESS"], ["RUNNING", "SUCCESS"])
     await wait_for(lambda: not buses[0]._listeners)
 

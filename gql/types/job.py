@@ -1,7 +1,7 @@
 """Jobs and lists of them."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import strawberry
 
@@ -10,12 +10,16 @@ from gql.context import Info
 from gql.enums import FailureReason, JobStatus
 from gql.ids import global_id
 from gql.scalars import JSON
+from gql.types.event import JobEventConnection
+from gql.types.host import JobHost
 from gql.types.log import JobLogPage, clamped
 from gql.types.node import Node
 from gql.types.recipe import Recipe
 from models import ProvisionJob as Row
-from runner.limits import DEFAULT_PAGE_BYTES
+from runner.events import read_events
+from runner.limits import DEFAULT_PAGE_BYTES, MAX_PAGE_SIZE
 from runner.logs import read_page
+from runner.waiting import message_of
 
 if TYPE_CHECKING:
     from gql.types.server import Server
@@ -32,7 +36,6 @@ class ProvisionJob(Node):
     recipe_name: str
     status: JobStatus
     failure_reason: FailureReason | None
-    message: str | None = strawberry.field(description="For people: why it failed, or what it waits for.")
     exit_code: int | None
     check: bool
     tags: list[str]
@@ -45,7 +48,16 @@ class ProvisionJob(Node):
         description="Path of the raw log, relative to the data directory, e.g. jobs/123/ansible.log."
     )
     log_size: int = strawberry.field(description="Bytes stored so far (at most the largest Int).")
+    progress: float | None = strawberry.field(
+        description="0..1 while running, from tasks seen against tasks planned; null when not known."
+    )
     line_count: int = strawberry.field(description="Line ends stored so far, as `wc -l` counts them.")
+    log_pruned_at: datetime | None = strawberry.field(
+        description=(
+            "When the log was removed to save space; null while it is there. Then `log` is an empty page, and jobLog "
+            "sends one empty chunk that stands at the log's old end."
+        )
+    )
 
     @classmethod
     def of(cls, row: Row) -> "ProvisionJob":
@@ -57,7 +69,6 @@ class ProvisionJob(Node):
             recipe_name=row.recipe,
             status=row.status,
             failure_reason=row.failure_reason,
-            message=row.message,
             exit_code=row.exit_code,
             check=row.check_mode,
             tags=row.tags,
@@ -67,8 +78,10 @@ class ProvisionJob(Node):
             started_at=row.started_at,
             ended_at=row.ended_at,
             log_path=row.log_path,
+            progress=row.progress,
             log_size=clamped(row.log_size),
             line_count=clamped(row.line_count),
+            log_pruned_at=row.log_pruned_at,
         )
 
     @strawberry.field(description="The recipe as it stands now; null if it has left the allow-list.")
@@ -83,6 +96,38 @@ class ProvisionJob(Node):
         from gql.types.server import Server  # noqa: PLC0415 (servers know jobs and jobs know servers)
 
         return [Server.of(row) for row in await info.context.job_servers.load(self.row.id)]
+
+    @strawberry.field(description="For people: why it failed, or what it waits for.")
+    async def message(self, info: Info) -> str | None:
+        """Why it stands where it stands."""
+        if self.status is not JobStatus.PENDING:
+            return self.row.message
+        return message_of(self.row, await info.context.waits.load(self.row.id))
+
+    @strawberry.field(
+        description="While PENDING: the jobs that hold servers this one needs, or reserve them before it."
+    )
+    async def waiting_for(self, info: Info) -> list["ProvisionJob"]:
+        """Who stands in its way."""
+        return [ProvisionJob.of(wait.job) for wait in await info.context.waits.load(self.row.id)]
+
+    @strawberry.field(description="The job that this one was made from with retryJob; null if it was pruned since.")
+    async def retry_of(self, info: Info) -> Optional["ProvisionJob"]:
+        """Its model."""
+        row = await info.context.jobs.load(self.row.retry_of_id) if self.row.retry_of_id is not None else None
+        return ProvisionJob.of(row) if row is not None else None
+
+    @strawberry.field(description="How far it came on each requested server, in the order of the request.")
+    async def hosts(self, info: Info) -> list[JobHost]:
+        """Its hosts."""
+        return [JobHost.of(row) for row in await info.context.job_hosts.load(self.row.id)]
+
+    @strawberry.field(description="A page of what happened in it; the same cursors as in jobEvents.")
+    async def events(self, info: Info, first: int | None = 100, after: str | None = None) -> JobEventConnection:
+        """Some of its events."""
+        most = MAX_PAGE_SIZE if first is None else first
+        rows, more = await read_events(info.context.viewer, self.row, most, after)
+        return JobEventConnection.of(rows, has_more=more, after=after)
 
     @strawberry.field(description="As requested; values of secret inputs are never shown.")
     def extra_vars(self) -> JSON | None:

@@ -41,10 +41,19 @@ class Recipe:
     name: str
     description: str | None
     revision: str = strawberry.field(description="SHA-256 over the playbook tree, recorded on each job.")
+    timeout_seconds: int | None = strawberry.field(
+        description="Seconds after which its jobs are stopped, if a call does not say; null: as everywhere here."
+    )
     inputs: list[RecipeInput] = strawberry.field(description="Typed inputs, from the recipe's argument spec.")
 
     @classmethod
     def of(cls, recipe: recipes.Recipe) -> "Recipe":
         """The recipe as clients see it."""
         inputs = [RecipeInput.of(item) for item in recipe.inputs]
-        return cls(name=recipe.name, description=recipe.description, revision=recipe.revision, inputs=inputs)
+        return cls(
+            name=recipe.name,
+            description=recipe.description,
+            revision=recipe.revision,
+            timeout_seconds=recipe.sidecar.timeout,
+            inputs=inputs,
+        )

@@ -59,6 +59,12 @@ class Server(Node):
         """Its tags, sorted."""
         return await info.context.tags.load(self.row.id)
 
+    @strawberry.field(description="The job that holds this server now, if any.")
+    async def locked_by(self, info: Info) -> ProvisionJob | None:
+        """Who holds it."""
+        row = await info.context.holders.load(self.row.id)
+        return ProvisionJob.of(row) if row is not None else None
+
     @strawberry.field(description="The newest job that was asked to run here.")
     async def last_job(self, info: Info) -> ProvisionJob | None:
         """Its newest job."""

@@ -1,0 +1,190 @@
+"""What happened in a job, as clients see it."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import strawberry
+
+from gql.connection import PageInfo
+from gql.context import Info
+from gql.enums import FailureReason, HostTaskStatus, JobStatus
+from gql.scalars import JSON
+from gql.types.host import JobHost
+from gql.types.log import clamped
+from models import JobEvent as Row
+from runner.events import Batch
+
+
+@strawberry.interface(description="Something that happened in a job. `seq` counts from 1 without gaps.")
+class JobEvent:
+    """An event."""
+
+    seq: int
+    at: datetime
+
+
+@strawberry.type(description="The job took a state.")
+class JobStatusEvent(JobEvent):
+    """A move."""
+
+    status: JobStatus
+    failure_reason: FailureReason | None
+
+
+@strawberry.type(description="A play began.")
+class PlayStartedEvent(JobEvent):
+    """A play."""
+
+    play: str
+    hosts: list[str]
+
+
+@strawberry.type(description="A task began.")
+class TaskStartedEvent(JobEvent):
+    """A task."""
+
+    play: str
+    task_id: strawberry.ID
+    task: str
+    action: str
+    path: str | None = strawberry.field(description="File and line, relative to the ansible directory.")
+    log_line: int | None = strawberry.field(description="Line of the log where the task begins.")
+
+
+@strawberry.type(description="A task ended on a host.")
+class HostTaskEvent(JobEvent):
+    """A result."""
+
+    host: str
+    task_id: strawberry.ID
+    task: str
+    status: HostTaskStatus
+    duration: float | None = strawberry.field(description="Seconds.")
+    message: str | None
+    result: JSON | None = strawberry.field(
+        description="Module result after no_log and secret masking; null when not kept (see `resultTruncated`)."
+    )
+    result_truncated: bool
+    log_line: int | None = strawberry.field(description="Line of the log where this result appears.")
+
+
+@strawberry.type(description="Ansible's recap: the job's work on its servers is over.")
+class RecapEvent(JobEvent):
+    """The recap."""
+
+    row: strawberry.Private[Row]
+
+    @strawberry.field(description="The requested servers that took part.")
+    async def hosts(self, info: Info) -> list[JobHost]:
+        """Their counters."""
+        counted: dict[str, dict[str, int]] = self.row.details["hosts"]
+        rows = await info.context.job_hosts.load(self.row.job_id)
+        return [JobHost.of(row, counted[row.host]) for row in rows if row.host in counted]
+
+
+EVENTS = (JobStatusEvent, PlayStartedEvent, TaskStartedEvent, HostTaskEvent, RecapEvent)
+
+
+def _status(row: Row, details: dict[str, Any]) -> JobEvent:
+    reason = details["reason"]
+    return JobStatusEvent(
+        seq=row.seq,
+        at=row.at,
+        status=JobStatus(details["status"]),
+        failure_reason=FailureReason(reason) if reason is not None else None,
+    )
+
+
+def _play(row: Row, details: dict[str, Any]) -> JobEvent:
+    return PlayStartedEvent(seq=row.seq, at=row.at, play=details["play"], hosts=details["hosts"])
+
+
+def _task(row: Row, details: dict[str, Any]) -> JobEvent:
+    return TaskStartedEvent(
+        seq=row.seq,
+        at=row.at,
+        play=details["play"],
+        task_id=strawberry.ID(details["task_id"]),
+        task=details["task"],
+        action=details["action"],
+        path=details["path"],
+        log_line=_line(row),
+    )
+
+
+def _host(row: Row, details: dict[str, Any]) -> JobEvent:
+    return HostTaskEvent(
+        seq=row.seq,
+        at=row.at,
+        host=details["host"],
+        task_id=strawberry.ID(details["task_id"]),
+        task=details["task"],
+        status=HostTaskStatus(details["status"]),
+        duration=details["duration"],
+        message=details["message"],
+        result=cast("JSON | None", details["result"]),
+        result_truncated=details["truncated"],
+        log_line=_line(row),
+    )
+
+
+def _line(row: Row) -> int | None:
+    return clamped(row.log_line) if row.log_line is not None else None
+
+
+_KINDS: dict[str, Callable[[Row, dict[str, Any]], JobEvent]] = {
+    "status": _status,
+    "play": _play,
+    "task": _task,
+    "host": _host,
+    "recap": lambda row, _details: RecapEvent(seq=row.seq, at=row.at, row=row),
+}
+
+
+def event_of(row: Row) -> JobEvent:
+    """The event that a row is to clients."""
+    return _KINDS[row.kind](row, row.details)
+
+
+@strawberry.type(description="Consecutive events; resume after `cursor`. `end`: the job can have no more.")
+class JobEventBatch:
+    """Some events."""
+
+    cursor: str
+    events: list[JobEvent]
+    end: bool
+
+    @classmethod
+    def of(cls, batch: Batch) -> "JobEventBatch":
+        """The batch as clients see it."""
+        return cls(cursor=str(batch.cursor), events=[event_of(row) for row in batch.events], end=batch.end)
+
+
+@strawberry.type
+class JobEventEdge:
+    """An event in a list."""
+
+    cursor: str
+    node: JobEvent
+
+
+@strawberry.type(description="A page of events; the same cursors as in jobEvents.")
+class JobEventConnection:
+    """A page of events."""
+
+    edges: list[JobEventEdge]
+    nodes: list[JobEvent]
+    page_info: PageInfo
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], *, has_more: bool, after: str | None) -> "JobEventConnection":
+        """The page as clients see it."""
+        edges = [JobEventEdge(cursor=str(row.seq), node=event_of(row)) for row in rows]
+        info = PageInfo(
+            has_next_page=has_more,
+            has_previous_page=after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        )
+        return cls(edges=edges, nodes=[edge.node for edge in edges], page_info=info)

@@ -1,0 +1,64 @@
+"""Reading a job's events: pages, and the one loop that serves past and live alike. The cursor is the last `seq`."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from models import JobEvent, ProvisionJob
+from runner.bus import Topic
+from runner.engine import Engine
+from runner.errors import BadInput, quoted
+from runner.limits import MAX_PAGE_SIZE
+from runner.viewer import Viewer
+
+# The bus wakes a reader at once; this is the net below it.
+RELOOK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive events. `cursor` is the last `seq` so far; `end` says that the job can have no more."""
+
+    events: list[JobEvent]
+    cursor: int
+    end: bool
+
+
+def parse_event_cursor(job: ProvisionJob, cursor: str | None) -> int:
+    """The number that a cursor names; BadInput if it is none of ours, or past the end."""
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 10:
+        raise BadInput(f"{quoted(cursor)} is no event cursor: use a `cursor` that this API gave you, or none to start")
+    if int(cursor) > job.event_count:
+        raise BadInput(f"cursor {cursor} is past the last event of job {job.id}, which has {job.event_count}")
+    return int(cursor)
+
+
+async def read_events(viewer: Viewer, job: ProvisionJob, first: int, after: str | None) -> tuple[list[JobEvent], bool]:
+    """(the `first` events after a cursor, whether more are stored)."""
+    if not 1 <= first <= MAX_PAGE_SIZE:
+        raise BadInput(f"first must be from 1 to {MAX_PAGE_SIZE}")
+    rows = await _after(job.id, parse_event_cursor(job, after), first + 1)
+    return rows[:first], len(rows) > first
+
+
+async def follow_events(engine: Engine, viewer: Viewer, job: ProvisionJob, after: str | None) -> AsyncIterator[Batch]:
+    """Every event after a cursor, past and live, without gap or repeat; the last batch has `end`."""
+    position = parse_event_cursor(job, after)
+    with engine.bus.listen((Topic.EVENTS, job.id), (Topic.JOB, job.id)) as listener:
+        while True:
+            # Looked at before reading: when it is final, all its events are stored.
+            current = await ProvisionJob.get_or_none(id=job.id)
+            rows = await _after(job.id, position, MAX_PAGE_SIZE)
+            position = rows[-1].seq if rows else position
+            end = current is None or (current.final and position >= current.event_count)
+            if rows or end:
+                yield Batch(rows, position, end)
+            if end:
+                return
+            if len(rows) < MAX_PAGE_SIZE:
+                await listener.wait(RELOOK_SECONDS)
+
+
+async def _after(job_id: int, position: int, most: int) -> list[JobEvent]:
+    return await JobEvent.filter(job_id=job_id, seq__gt=position).order_by("seq").limit(most)

@@ -1,0 +1,59 @@
+"""retryJob's verb: a new job from a finished one."""
+
+from models import JobHost, ProvisionJob
+from runner.engine import Engine
+from runner.errors import ErrorCode, Problem, Refused
+from runner.submit import Order, run_provision
+from runner.viewer import Viewer
+
+
+async def retry_job(
+    engine: Engine, viewer: Viewer, job_id: int, *, failed_hosts_only: bool, idempotency_key: str | None
+) -> ProvisionJob:
+    """Run the recipe of a finished job again as it stands now, with the same options and variables.
+
+    Refused: NOT_FOUND, JOB_NOT_FINISHED, INVALID if no host failed, and whatever refuses a new run. Without a recap it
+    is not known which hosts were done, so all count as failed.
+    """
+    job = await ProvisionJob.get_or_none(id=job_id)
+    if job is None:
+        raise Refused.one(ErrorCode.NOT_FOUND, f"there is no job {job_id}", "jobId")
+    if not job.final:
+        message = f"job {job_id} has not ended yet: wait for its end, or cancel it first"
+        raise Refused.one(ErrorCode.JOB_NOT_FINISHED, message, "jobId")
+    rows = await JobHost.filter(job_id=job_id).order_by("id")
+    chosen = [row for row in rows if not failed_hosts_only or _failed(row)]
+    if not chosen:
+        message = f"job {job_id} failed on no host: leave failedHostsOnly out to run it on all of them"
+        raise Refused.one(ErrorCode.INVALID, message, "failedHostsOnly")
+    gone = [row.server_name for row in chosen if row.server_id is None]
+    if gone:
+        message = f"job {job_id} ran on servers that were deleted since: {', '.join(gone[:5])}"
+        raise Refused.one(ErrorCode.NOT_FOUND, message, "jobId")
+    secret = engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
+    order = Order(
+        recipe=job.recipe,
+        server_ids=[row.server_id for row in chosen if row.server_id is not None],
+        extra_vars={**(job.extra_vars or {}), **secret},
+        check=job.check_mode,
+        diff=job.diff,
+        tags=job.tags,
+        skip_tags=job.skip_tags,
+        timeout_seconds=job.timeout_seconds,
+        priority=job.priority,
+        idempotency_key=idempotency_key,
+    )
+    try:
+        return await run_provision(engine, viewer, order, retry_of=job.id)
+    except Refused as refusal:
+        raise Refused(_of_this_input(problem) for problem in refusal.problems) from refusal
+
+
+def _failed(row: JobHost) -> bool:
+    return not row.in_recap or row.failed > 0 or row.unreachable > 0
+
+
+def _of_this_input(problem: Problem) -> Problem:
+    """What stood in the way is part of the old job, not of what the caller sent."""
+    field = problem.field if problem.field[:1] == ("idempotencyKey",) else ("jobId",)
+    return Problem(problem.code, problem.message, field)

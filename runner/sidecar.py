@@ -1,0 +1,52 @@
+"""The description of a recipe for Playcast, in `ansible/recipes/<name>.yml`; every key may be left out.
+
+inputs      one argument spec for each extra variable that the recipe takes (runner.inputs)
+timeout     seconds after which a job of this recipe is stopped, if the call does not say
+pipelining  false: ansible copies its modules and runs them on a terminal, so that a cancel ends what runs over there
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from runner.errors import PlaycastError
+from runner.inputs import RecipeInput, read_input
+from runner.limits import MAX_TIMEOUT_SECONDS
+
+_KEYS = ("inputs", "timeout", "pipelining")
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What the file says. `timeout` of None means the default of the installation."""
+
+    inputs: tuple[RecipeInput, ...] = ()
+    timeout: int | None = None
+    pipelining: bool = True
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """The description in `path`, the defaults if there is no such file; PlaycastError if it says something else."""
+    if not path.is_file():
+        return Sidecar()
+    try:
+        return _sidecar(yaml.safe_load(path.read_text()))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise PlaycastError(f"{path} does not describe a recipe: {error}") from error
+
+
+def _sidecar(said: object) -> Sidecar:
+    if said is None:
+        return Sidecar()
+    if not isinstance(said, dict) or said.keys() - set(_KEYS):
+        raise ValueError(f"it is a mapping of {', '.join(_KEYS)}")
+    timeout, pipelining = said.get("timeout"), said.get("pipelining", True)
+    if timeout is not None and (type(timeout) is not int or not 1 <= timeout <= MAX_TIMEOUT_SECONDS):
+        raise ValueError(f"timeout is a whole number of seconds from 1 to {MAX_TIMEOUT_SECONDS}")
+    if not isinstance(pipelining, bool):
+        raise TypeError("pipelining is true or false")
+    declared = said.get("inputs") or {}
+    if not isinstance(declared, dict):
+        raise TypeError("inputs is a mapping with one argument spec for each name")
+    return Sidecar(tuple(read_input(str(name), spec or {}) for name, spec in declared.items()), timeout, pipelining)
