@@ -9,13 +9,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from tortoise.exceptions import BaseORMException
 
 from gql.inputs import number_of
-from models import ProvisionJob
+from models import JobStatus, ProvisionJob
 from playcast.auth import VIEWER, problem
 from runner.engine import Engine
 from runner.errors import BadInput, ErrorCode, Refused
 from runner.jobs import find_job
 from runner.logs import read_range
 from runner.submit import Order, run_provision
+from runner.waiting import message_of, waits_of
 from runner.worker import Worker
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -93,7 +94,11 @@ class Routes:
     async def job(self, request: web.Request) -> web.Response:
         """The job's state as JSON."""
         job = await self._find(request)
-        return web.json_response(_as_json(job)) if job is not None else _no_job()
+        if job is None:
+            return _no_job()
+        if job.status is JobStatus.PENDING:
+            job.message = message_of(job, (await waits_of([job.id]))[job.id])
+        return web.json_response(_as_json(job))
 
     async def log(self, request: web.Request) -> web.StreamResponse:
         """The log as it stands now, or the asked range of it; also while the job runs."""
