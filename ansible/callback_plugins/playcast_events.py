@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import json
 import os
 import sys
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from ansible.plugins.callback import CallbackBase
+from ansible.constants import DEFAULT_GATHERING
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.playbook.block import Block
+from ansible.plugins.loader import callback_loader
 
 DOCUMENTATION = """
 name: playcast_events
@@ -17,73 +25,276 @@ short_description: Append the events of a job to a file
 description:
   - Appends one JSON line per event to the file that the environment variable E(PLAYCAST_EVENTS) names.
   - Without the variable it does nothing.
-  - Each line carries the size of the log at that moment, so that a reader finds the place in the log.
+  - Each line carries the size of the log before and after the event, so that a reader finds the place in the log.
 requirements:
   - Listed in callbacks_enabled.
 """
 
-RECAP_COUNTERS = {
-    "ok": "ok",
-    "changed": "changed",
-    "failed": "failures",
-    "skipped": "skipped",
-    "unreachable": "unreachable",
-    "rescued": "rescued",
-    "ignored": "ignored",
-}
-"""Our names of the counters, and what ``AggregateStats.summarize`` calls them."""
+COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
+META = ("meta", "ansible.builtin.meta", "ansible.legacy.meta")
+FACTS = "facts"  # stands for the task that gathers them, whose id is not known before
+MAX_HOSTS = 1000
+MAX_FILE = 64 << 20  # bytes, after which results are left out
+
+# The neighbour file that reads results; plugins cannot import each other in another way.
+_Results: Any = callback_loader.get("playcast_results", class_only=True)
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible ships no types
+def _harmless(method: Callable[..., None]) -> Callable[..., None]:
+    """Keep every error of a callback away from the job; the first one is a warning in the log."""
+
+    @functools.wraps(method)
+    def call(self: CallbackModule, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 # an event may be lost, the job may not
+            # The text of any other error may quote what must be masked.
+            why = error if isinstance(error, OSError) else type(error).__name__
+            self.warn_once(f"An event was not written to {self.path}: {why}")
+
+    return call
+
+
+class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     """Writes the events. A file that cannot be written is a warning in the log and never fails the job."""
 
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "playcast_events"
-    CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Remember the file's name; the file is opened by the first event."""
         super().__init__(*args, **kwargs)
-        self._path = os.environ.get("PLAYCAST_EVENTS")
-        self._file: int | None = None
-        self._seq = 0
+        self.path = os.environ.get("PLAYCAST_EVENTS", "")
+        self.disabled = not self.path
+        self._file = _Lines(self.path)
+        self._seq = self._log_end = 0
+        self._warned = False
+        self._progress = _Progress()
+        self._play: Any = None
+        self._names: dict[str, str] = {}  # of the play's started tasks, by id
+        self._running: dict[tuple[str, str], tuple[float, int]] = {}  # by host and task: see v2_runner_on_start
+        self._said: dict[tuple[str, str], list[str]] = {}  # by failed items of a loop; by host and task
 
+    def warn_once(self, text: str) -> None:
+        """Say it in the log, unless something was said before."""
+        if not self._warned:
+            self._warned = True
+            self._display.warning(text)
+
+    @_harmless
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Write how many tasks are planned."""
+        self._write("start", planned=self._progress.plan(playbook))
+
+    @_harmless
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Write the play; with `serial` once for each batch of hosts."""
+        self._play, self._names = play, {}
+        inventory = play.get_variable_manager()._inventory  # noqa: SLF001 # no public way leads to the hosts
+        hosts = [host.get_name() for host in inventory.get_hosts(play.hosts, order=play.order)]
+        total = len(inventory.get_hosts(play.hosts, ignore_restrictions=True)) if play.serial else len(hosts)
+        self._progress.play(_id(play), len(hosts), total)
+        self._write("play", play=self._name(play), hosts=[self.host_name(host) for host in hosts[:MAX_HOSTS]])
+
+    @_harmless
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: Any = None) -> None:
+        """Write a task that starts: once, though the strategy "free" tells it for each host."""
+        is_free = self._play.strategy.rpartition(".")[2] in {"free", "host_pinned"}
+        task_id = _id(task)
+        if task.action in META or (is_free and task_id in self._names):
+            return
+        self._names[task_id] = self._name(task)
+        self._progress.task(task_id)
+        about = {"play": self._name(self._play), "task_id": task_id, "task": self._names[task_id]}
+        action = getattr(task, "_resolved_action", None) or task.action
+        self._write("task", **about, action=self.clean(str(action)), path=self.clean(_path(task)) or None)
+
+    v2_playbook_on_handler_task_start = v2_playbook_on_task_start
+    v2_playbook_on_cleanup_task_start = v2_playbook_on_task_start
+
+    @_harmless
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """Remember when it began (seconds), and how often the host had been given up before."""
+        name = host.get_name()
+        self._running[name, _id(task)] = (time.monotonic(), self._given_up(name))
+
+    @_harmless
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        """Remember what an item of a loop said, for the message of the whole."""
+        said = self._said.setdefault((result.host.get_name(), _id(result.task)), [])
+        said.append(self.item_message(result.result))
+
+    @_harmless
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Write a host that is done with a task."""
+        self._done(result, "CHANGED" if result.is_changed() else "OK")
+
+    @_harmless
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Write a host that a task does not concern."""
+        self._done(result, "SKIPPED")
+
+    @_harmless
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Write a host that did not answer: ignored, as in ansible's recap, where the playbook allows it."""
+        self._done(result, "IGNORED" if result.task.ignore_unreachable else "UNREACHABLE")
+
+    @_harmless
+    def v2_runner_on_failed(self, result: Any, ignore_errors: Any = None) -> None:
+        """Write a host on which a task failed.
+
+        By now ansible has given the host up, and has taken it back if a `rescue` follows. Only a file to include that
+        does not exist comes here without a start: ansible's recap counts it as failed in any case.
+        """
+        host = result.host.get_name()
+        start = self._running.get((host, _id(result.task)))
+        rescued = start is not None and start[1] == self._given_up(host)
+        self._done(result, "IGNORED" if ignore_errors else "RESCUED" if rescued else "FAILED")
+
+    @_harmless
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Write the recap: every host that took part, with its counters."""
         hosts = {}
         for host in sorted(stats.processed):
             summary = stats.summarize(host)
-            hosts[host] = {ours: summary[theirs] for ours, theirs in RECAP_COUNTERS.items()}
+            summary["failed"] = summary["failures"]
+            hosts[self.host_name(host)] = {counter: summary[counter] for counter in COUNTERS}
+        self._progress.finish()
         self._write("recap", hosts=hosts)
+
+    def _given_up(self, host: str) -> int:
+        return list(getattr(self._play, "_removed_hosts", ())).count(host)
+
+    def _name(self, what: Any) -> str:
+        return str(self.clean(str(what.get_name()).strip()))
+
+    def _done(self, result: Any, status: str) -> None:
+        """Write what a task came to on a host."""
+        host, task_id, found = result.host.get_name(), _id(result.task), result.result
+        if result.task.action in META:
+            return
+        start = self._running.pop((host, task_id), None)
+        said = self._said.pop((host, task_id), [])
+        self._progress.result(task_id)
+        kept, truncated = self.fit(found) if self._file.size < MAX_FILE else (None, True)
+        name = self._names.get(task_id) or self._name(result.task)
+        about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status}
+        duration = None if start is None else round(time.monotonic() - start[0], 3)
+        message = self.message(found, said) or None
+        self._write("host", **about, duration=duration, message=message, result=kept, truncated=truncated)
 
     def _write(self, kind: str, **details: Any) -> None:
         """Append one event."""
-        if self._path is None:
-            return
         self._seq += 1
-        try:
-            event = {"seq": self._seq, "at": _now(), "kind": kind, "log_offset": _log_offset(), **details}
-            self._append(json.dumps(event, separators=(",", ":")).encode() + b"\n")
-        except OSError as error:
-            self._display.warning(f"An event was not written to {self._path}: {error}")
+        sys.stdout.flush()
+        start, self._log_end = self._log_end, os.fstat(1).st_size  # stays 0 if the log is no regular file
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        common = {"seq": self._seq, "at": now, "kind": kind, "log_start": start, "log_offset": self._log_end}
+        event = {**common, "progress": self._progress.shown, **details}
+        self._file.append(json.dumps(event, separators=(",", ":")).encode() + b"\n")
 
-    def _append(self, line: bytes) -> None:
-        """Hand the line over in one write, so that a reader never sees two lines mixed."""
+
+class _Lines:
+    """A file that lines are appended to, each in one write, so that a reader never sees two lines mixed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._torn = False
+        self.size = 0  # bytes
+
+    def append(self, line: bytes) -> None:
+        """Append a line; one that follows a torn one starts on a new line. Raises OSError."""
         if self._file is None:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._file = os.open(str(self._path), flags, 0o600)
-        written = os.write(self._file, line)
-        if written != len(line):
-            raise OSError(f"only {written} of {len(line)} bytes fit")
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.size = os.fstat(self._file).st_size
+        data = b"\n" + line if self._torn else line
+        written = os.write(self._file, data)
+        self.size += written
+        self._torn = written < len(data)
+        if self._torn:
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fit")
 
 
-def _log_offset() -> int:
-    """Return the bytes in the log so far; 0 when standard output is no regular file."""
-    sys.stdout.flush()
-    return os.fstat(1).st_size
+class _Progress:
+    """How far the playbook is, among the tasks that its plays hold before anything is included."""
+
+    def __init__(self) -> None:
+        self.shown: float | None = None  # 0..1; never falls
+        self._plans: dict[str, list[str]] = {}  # ids of tasks, by id of the play
+        self._plan: list[str] = []
+        self._before = self._share = 0.0  # tasks in earlier batches of hosts, and in this one
+        self._total = self._hosts = self._started = self._answers = 0
+        self._current = ""
+
+    def plan(self, playbook: Any) -> int | None:
+        """Count the tasks of all plays; None, and no progress, if that fails."""
+        try:
+            self._plans = {_id(play): list(_planned(play)) for play in playbook.get_plays()}
+        except Exception:  # noqa: BLE001 # inner parts of ansible: the job goes on without progress
+            return None
+        self._total = sum(map(len, self._plans.values()))
+        self.shown = 0.0 if self._total else None
+        return self._total
+
+    def play(self, play_id: str, hosts: int, total: int) -> None:
+        """Begin a play on a batch of its hosts; `total` counts the hosts of all batches."""
+        self._before += self._share
+        self._plan = self._plans.get(play_id, [])
+        self._share = len(self._plan) * hosts / total if total else len(self._plan)
+        self._hosts, self._started, self._answers = hosts, 0, 0
+        self._show()
+
+    def task(self, task_id: str) -> None:
+        """Begin a task. Handlers, rescues and what was included are not planned, and do not count."""
+        if task_id in self._plan or (not self._started and FACTS in self._plan):
+            self._current, self._answers = task_id, 0
+            self._started += 1
+            self._show()
+
+    def result(self, task_id: str) -> None:
+        """Count a host that is done with a task."""
+        if task_id == self._current:
+            self._answers += 1
+            self._show()
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+        if self.shown is not None:
+            self.shown = 1.0
+
+    def _show(self) -> None:
+        if self.shown is not None:
+            begun = self._started - 1 + min(1.0, self._answers / max(1, self._hosts)) if self._started else 0.0
+            done = self._before + self._share * min(1.0, begun / max(1, len(self._plan)))
+            self.shown = max(self.shown, min(0.999, round(done / self._total, 3)))
 
 
-def _now() -> str:
-    """Return the time as RFC 3339 in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _planned(play: Any) -> Iterator[str]:
+    """Yield the ids of a play's tasks, those for trouble (`rescue`) left out, and FACTS if it gathers them."""
+    if boolean(play.gather_facts, strict=False) or (play.gather_facts is None and DEFAULT_GATHERING != "explicit"):
+        yield FACTS
+    pending = list(play.compile())
+    while pending:
+        task = pending.pop()
+        if isinstance(task, Block):
+            pending += [*task.block, *task.always]
+        elif task.action not in META and _is_chosen(set(task.tags), set(play.only_tags), set(play.skip_tags)):
+            yield _id(task)
+
+
+def _is_chosen(tags: set[str], only: set[str], skip: set[str]) -> bool:
+    """Whether a job with these tags runs a task; ansible's own answer would settle the task's templates for good."""
+    tags = tags or {"untagged"}
+    wanted = tags & (only | {"always"}) or ("tagged" in only and tags != {"untagged"})
+    return bool(wanted or ("all" in only and "never" not in tags)) and not tags & skip
+
+
+def _id(what: Any) -> str:
+    return str(what._uuid)  # noqa: SLF001 # plays and tasks have no other name of their own
+
+
+def _path(task: Any) -> str:
+    """Return where a task stands, "file:line", the file relative to the directory of ansible.cfg if it is below."""
+    config = Path(os.environ.get("ANSIBLE_CONFIG", "/ansible.cfg"))
+    path = str(task.get_path())
+    return path.removeprefix(f"{config.absolute().parent}/").removeprefix(f"{config.resolve().parent}/")
