@@ -1,7 +1,8 @@
 """Stands where ansible-playbook stands, and prints: so that only the path of a log line is measured.
 
 Takes its orders from the job's extra variables (`vars.yml`): `lines`, and `rate` lines a second (0: as fast as it
-can). One write per line, as ansible does. Run without a job (`printer.py LINES RATE`), it is its own baseline.
+can). One write per line, as ansible does, but straight into the log: what masking takes counts as ansible's own. Run
+without a job (`printer.py LINES RATE`), it is its own baseline.
 """
 
 import json

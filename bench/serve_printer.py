@@ -12,10 +12,10 @@ from runner import launch
 
 
 def make_program(folder: Path) -> str:
-    """An executable that runs the printer with this Python."""
+    """The printer as a program of its own, for this Python."""
     program = folder / "ansible-playbook"
     printer = Path(__file__).with_name("printer.py")
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{printer}" "$@"\n')
+    program.write_text(f"#!{sys.executable}\n{printer.read_text()}")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return str(program)
 

@@ -12,7 +12,7 @@ from runner.vault import Vault
 
 @dataclass(frozen=True)
 class Engine:
-    """Everything a verb needs beside its own arguments. Times are seconds."""
+    """Everything a verb needs beside its own arguments. Times are seconds, sizes bytes."""
 
     bus: Bus
     dispatcher: Dispatcher
@@ -22,3 +22,5 @@ class Engine:
     jobs_dir: Path
     timeout: int
     cancel_grace: float
+    log_cap: int
+    mask_words: tuple[str, ...]

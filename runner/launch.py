@@ -7,34 +7,46 @@ import pwd
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from models import JobHost, ProvisionJob, Server, ServerAuthKind
-from runner import supervise
+from runner import child, supervise
 from runner.engine import Engine
 from runner.errors import LaunchFailed
 from runner.inventory import Target, hosts_ini, known_hosts, secret_inventory, vars_file
 from runner.jobdir import JobDir
 from runner.memfile import sealed
 from runner.servers import tags_of
+from runner.sidecar import Sidecar
 
 _SECRET_FD = 3
+_WORDS_FD = 4
 
 
 async def launch(engine: Engine, job: ProvisionJob) -> None:
     """Start `job` in its own directory; LaunchFailed says what to do when that is impossible."""
     job_dir = JobDir(engine.jobs_dir, job.id)
     targets = await _targets(engine, job)
+    _forget_last_try(job_dir)
     # Short, since ssh's control sockets live below it and a socket's path has at most 107 bytes.
     scratch = tempfile.mkdtemp(prefix="pc-", dir="/tmp")
     try:
-        secret = _prepare(engine, job, job_dir, targets, scratch)
-        await _start_supervisor(job_dir, secret)
+        secrets = _prepare(engine, job, job_dir, targets, scratch)
+        await _start_supervisor(job_dir, secrets)
     except OSError as error:
         raise LaunchFailed(f"the job's directory cannot be written: {error}") from error
     finally:
         if not job_dir.claimed():
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _forget_last_try(job_dir: JobDir) -> None:
+    """Remove what a server that was killed between writing the job's directory and starting it has left."""
+    spec = job_dir.read_json(job_dir.spec)
+    if spec is not None and not job_dir.claimed():
+        shutil.rmtree(spec["scratch"], ignore_errors=True)
 
 
 async def _targets(engine: Engine, job: ProvisionJob) -> list[Target]:
@@ -44,16 +56,21 @@ async def _targets(engine: Engine, job: ProvisionJob) -> list[Target]:
     return [Target(servers[key], engine.credentials.open(servers[key]), tags[key]) for key in ids]
 
 
-def _prepare(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Target], scratch: str) -> bytes:
-    """Write the job's directory; the secret inventory, which must never be in it."""
+def _prepare(
+    engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Target], scratch: str
+) -> tuple[bytes, bytes]:
+    """Write the job's directory; (secret inventory, words to mask), which must never be in it."""
     recipe = engine.recipes.find(job.recipe)
     if recipe is None:
         raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
+    program = find_ansible_playbook()
     spec = {
         # Whose directory this is: another database may number its jobs from 1 as well.
         "created_at": job.created_at.isoformat(),
-        "argv": _argv(job, job_dir, recipe.playbook),
-        "env": _environment(engine.recipes.ansible_dir, job_dir, scratch, targets),
+        "first_contacts": _first_contacts(targets),
+        "argv": [*_child(engine.log_cap), program, *_arguments(job, job_dir, recipe.playbook)],
+        "script": program,
+        "env": _environment(engine.recipes.ansible_dir, job_dir, scratch, targets, recipe.sidecar),
         "scratch": scratch,
         "timeout": job.timeout_seconds,
         "grace": engine.cancel_grace,
@@ -66,12 +83,39 @@ def _prepare(engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[T
     job_dir.write(job_dir.known_hosts, known_hosts([target.server for target in targets]).encode())
     job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
     job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
-    return secret_inventory(targets, secret_vars, scratch, sys.executable)
+    words = [*_logins(targets), *_leaves(secret_vars), *engine.mask_words]
+    return secret_inventory(targets, secret_vars, scratch, sys.executable), json.dumps(words).encode()
 
 
-def _argv(job: ProvisionJob, job_dir: JobDir, playbook: Path) -> list[str]:
+def _first_contacts(targets: list[Target]) -> dict[str, list[object]]:
+    """Where this job may learn a host key: {server id: [host, port]} as they stand now."""
+    servers = [target.server for target in targets if target.server.auth is not ServerAuthKind.LOCAL]
+    return {str(server.id): [server.host, server.port] for server in servers if not server.host_key}
+
+
+def _logins(targets: list[Target]) -> Iterator[str]:
+    for login in (target.login for target in targets):
+        yield from (secret for secret in (login.password, login.private_key) if secret is not None)
+
+
+def _leaves(value: object) -> Iterator[str]:
+    """The texts and numbers inside a secret input, as they are written."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _child(log_cap: int) -> list[str]:
+    """What runs ansible-playbook, given as the next words. Its directory does not belong on the path of modules."""
+    return [sys.executable, "-P", child.__file__, str(_WORDS_FD), str(log_cap)]
+
+
+def _arguments(job: ProvisionJob, job_dir: JobDir, playbook: Path) -> list[str]:
     argv = [
-        find_ansible_playbook(),
         "-i",
         str(job_dir.hosts),
         "-i",
@@ -96,7 +140,9 @@ def find_ansible_playbook() -> str:
     return found
 
 
-def _environment(ansible_dir: Path, job_dir: JobDir, scratch: str, targets: list[Target]) -> dict[str, str]:
+def _environment(
+    ansible_dir: Path, job_dir: JobDir, scratch: str, targets: list[Target], sidecar: Sidecar
+) -> dict[str, str]:
     """The job's environment, built from nothing: none of the server's own variables reaches a playbook."""
     kinds = {target.server.auth for target in targets}
     if ServerAuthKind.PASSWORD in kinds and shutil.which("sshpass") is None:
@@ -120,6 +166,8 @@ def _environment(ansible_dir: Path, job_dir: JobDir, scratch: str, targets: list
         "ANSIBLE_SSH_PASSWORD_MECHANISM": "sshpass",
         "PLAYCAST_EVENTS": str(job_dir.events),
     }
+    if not sidecar.pipelining:
+        environment["ANSIBLE_PIPELINING"] = "False"
     if ServerAuthKind.SSH_KEY in kinds:
         # A private agent for this job: the key goes into it and never to disk.
         environment["ANSIBLE_SSH_AGENT"] = "auto"
@@ -134,24 +182,25 @@ def _home(scratch: str) -> str:
         return scratch
 
 
-async def _start_supervisor(job_dir: JobDir, secret: bytes) -> None:
-    fd = sealed("playcast", secret)
-    try:
+async def _start_supervisor(job_dir: JobDir, secrets: tuple[bytes, bytes]) -> None:
+    with ExitStack() as opened:
+        fds = []
+        for name, content in zip(("playcast-inventory", "playcast-words"), secrets, strict=True):
+            fds.append(sealed(name, content))
+            opened.callback(os.close, fds[-1])
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",
             "-S",
             supervise.__file__,
             str(job_dir.path),
-            str(fd),
+            *map(str, fds),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            pass_fds=[fd],
+            pass_fds=fds,
             env={},
         )
         _, told = await process.communicate()
-    finally:
-        os.close(fd)
     if process.returncode:
         raise LaunchFailed(f"the job's supervisor did not start: {told.decode(errors='replace').strip()}")

@@ -1,7 +1,8 @@
 """The supervisor of one job: the small process that owns it, and lives on when everything else of Playcast dies.
 
-Standard library only: it runs as `python -I -S supervise.py JOB_DIR FD…`, each FD an open memory file that ansible
-gets as 3, 4, …. It reads `spec.json` {argv, env, scratch, timeout, grace}, and leaves behind, in this order:
+Standard library only: it runs as `python -I -S supervise.py JOB_DIR FD…`, each FD an open memory file that the job's
+process gets as 3, 4, …. It reads `spec.json` {argv, env, script, scratch, timeout, grace}; `script`, if it is there, is
+the Python script that `argv` goes on to run. It leaves behind, in this order:
 
 claim      made once and locked for life: at most one start, and a proof of life that needs no pid
 run.json   {boot_id, started_at, supervisor: {pid, start}, ansible: {pid, start}}; start in clock ticks since boot
@@ -13,6 +14,7 @@ The caller's process ends with 0 once the job runs on its own, or with 1 and one
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -117,7 +119,7 @@ def _start_ansible(spec: dict, log: int, secret_fds: list[int]) -> tuple[int, st
         try:
             _become_ansible(spec, log, secret_fds, parent)
         except OSError as error:
-            os.write(failed, f"{spec['argv'][0]} could not be started: {error.strerror}".encode())
+            os.write(failed, f"{error.filename or spec['argv'][0]} could not be started: {error.strerror}".encode())
         finally:
             os._exit(EXEC_FAILED)
     os.close(failed)
@@ -131,6 +133,8 @@ def _become_ansible(spec: dict, log: int, secret_fds: list[int], parent: int) ->
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(EXEC_FAILED)
+    if "script" in spec:
+        _check_script(spec["script"])
     null = os.open(os.devnull, os.O_RDONLY)
     # Move everything out of the way first: the numbers to fill may be the numbers to copy from.
     kept = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in (null, log, log, *secret_fds)]
@@ -144,6 +148,16 @@ def _become_ansible(spec: dict, log: int, secret_fds: list[int], parent: int) ->
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     os.execve(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606 (no shell is the point)
+
+
+def _check_script(path: str) -> None:
+    """OSError if `path` is no Python script that can be read."""
+    with open(path, "rb") as file:
+        first, _, second = file.read(1024).partition(b"\n")
+    # Where the interpreter's path is long or holds a space, pip writes a shell script that is Python as well.
+    python = b"python" in first or (second.startswith(b"'''exec' ") and b"python" in second.partition(b"\n")[0])
+    if not first.startswith(b"#!") or not python:
+        raise OSError(errno.ENOEXEC, "it is no Python script", path)
 
 
 def _write_run_record(child: int, started_at: float) -> None:
@@ -188,7 +202,9 @@ def _wait(child: int, timeout: float, grace: float) -> dict[str, object]:
         stop = got is not None and got.si_signo in (signal.SIGTERM, signal.SIGINT)
         if steps is None and (stop or time.monotonic() >= deadline):
             reason, message = ("canceled", None) if stop else ("timeout", f"stopped after {timeout:g} seconds")
-            steps = iter([(grace, signal.SIGINT, False), (grace, signal.SIGTERM, True), (1.0, signal.SIGKILL, True)])
+            steps = iter(
+                [(grace, signal.SIGINT, False), (min(grace, 1.0), signal.SIGTERM, True), (1.0, signal.SIGKILL, True)]
+            )
             due = time.monotonic()
         if steps is not None and time.monotonic() >= due:
             pause, number, everyone = next(steps, (1.0, signal.SIGKILL, True))

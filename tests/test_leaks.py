@@ -79,6 +79,13 @@ def holding(folder: Path, words: list[bytes]) -> list[str]:
     return found
 
 
+def memory_files(run_json: Path) -> list[str]:
+    """The files in memory that a job's process has open."""
+    pid = json.loads(run_json.read_text())["ansible"]["pid"]
+    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir() if path.exists()]
+    return [link for link in links if link.startswith("/memfd:")]
+
+
 @pytest.fixture
 def planted() -> Iterator[bytes]:
     """A word on the command line of a process of ours: the poller must see this one."""
@@ -110,10 +117,15 @@ async def test_secrets_are_nowhere(
         )
         with Poller([*secrets, planted]) as poller:
             job = await api.run("secretive", first, second, extraVars={"api_token": TOKEN_INPUT})
+            async for chunk in api.log(job["id"]):
+                if "TASK [Take long enough" in chunk["text"]:
+                    in_memory = memory_files(data_dir / "jobs/1/run.json")
             ended = await api.finished(job["id"])
     assert (ended["status"], ended["message"]) == ("SUCCESS", None)
     assert poller.seen == {planted}
     assert poller.rounds > 20
+    # The words to mask were closed as soon as they were read; ansible may read its inventory again.
+    assert in_memory == ["/memfd:playcast-inventory (deleted)"]
     scratch = Path(json.loads((data_dir / "jobs/1/spec.json").read_text())["scratch"])
     assert not scratch.exists()
     for folder in (data_dir, Path("/dev/shm")):  # noqa: S108 (where the default log-in would leave the password)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from runner import supervise
 from runner.jobdir import JobDir
+from tests.disk import small_disk
 
 SUPERVISE = [sys.executable, "-I", "-S", supervise.__file__]
 
@@ -42,13 +42,17 @@ except OSError as error:
 """Writes until the disk is full, and ends with the error's number."""
 
 
-def make(tmp_path: Path, argv: list[str], *, timeout: float = 30, grace: float = 0.3) -> JobDir:
+def make(
+    tmp_path: Path, argv: list[str], *, timeout: float = 30, grace: float = 0.3, script: Path | None = None
+) -> JobDir:
     job_dir = JobDir(tmp_path / "jobs", 1)
     job_dir.make()
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     env = {"PATH": os.defpath}
     spec = {"argv": argv, "env": env, "scratch": str(scratch), "timeout": timeout, "grace": grace}
+    if script is not None:
+        spec["script"] = str(script)
     job_dir.write(job_dir.spec, json.dumps(spec).encode())
     return job_dir
 
@@ -252,28 +256,13 @@ def processes_in(path: Path) -> list[int]:
     return found
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 300 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        reason = f"a small disk cannot be mounted: {mounted.stderr.strip()}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def test_a_full_disk_does_not_lose_the_exit_code(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        job_dir = make(disk, [sys.executable, "-c", FILL])
 
+        started(job_dir)
 
-def test_a_full_disk_does_not_lose_the_exit_code(small_disk: Path) -> None:
-    job_dir = make(small_disk, [sys.executable, "-c", FILL])
-
-    started(job_dir)
-
-    assert ended(job_dir) == exited(28)  # ENOSPC
-    with pytest.raises(OSError, match="No space left on device"):
-        (small_disk / "more").write_bytes(bytes(8192))
-    assert job_dir.log.stat().st_size > 200_000
+        assert ended(job_dir) == exited(28)  # ENOSPC
+        with pytest.raises(OSError, match="No space left on device"):
+            (disk / "more").write_bytes(bytes(8192))
+        assert job_dir.log.stat().st_size > 200_000

@@ -119,6 +119,16 @@ def _is_hidden(result: Mapping[str, Any]) -> bool:
     return "censored" in result or bool(result.get("_ansible_no_log"))
 
 
+def _number(value: float) -> float | str | None:
+    """A number as it is, unless it is a secret; JSON has no infinity."""
+    written = str(value)
+    if _clean(written) != written:
+        return _clean(written)
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if math.isfinite(value) else None
+
+
 def _plain(value: Any) -> Any:
     """Copy a value into JSON values, every string masked; raises _TooLarge early, for the sake of speed."""
     room = MAX_RESULT
@@ -130,10 +140,8 @@ def _plain(value: Any) -> Any:
             raise _TooLarge
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, int):
-            return int(value)
-        if isinstance(value, float):
-            return float(value) if math.isfinite(value) else None
+        if isinstance(value, int | float):
+            return _number(value)
         if isinstance(value, Mapping):
             return {copy(str(key)): copy(item) for key, item in value.items() if not str(key).startswith("_ansible")}
         if isinstance(value, bytes):

@@ -1,0 +1,80 @@
+"""Cancel and timeout leave no process of the job on this machine within the grace period and two seconds."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from runner.process import marked
+from tests.api import Api
+from tests.conftest import StartApp
+from tests.sshd import make_key, require_sshd, start_sshd
+from tests.test_cancel import STUBBORN, AddRecipe, cancel
+
+GRACE = 1.0
+WITHIN = GRACE + 2.0
+
+
+@asynccontextmanager
+async def target(api: Api, kind: str, tmp_path: Path) -> AsyncIterator[str]:
+    """A server of each kind."""
+    if kind == "local":
+        yield await api.create_server()
+        return
+    require_sshd()
+    private, public = make_key(tmp_path)
+    password = "correct horse" if kind == "password" else None
+    with start_sshd(tmp_path, authorized_key=None if password else public, password=password) as sshd:
+        credential = {"password": password} if password else {"privateKey": private}
+        yield await api.create_server(host=sshd.address, port=sshd.port, user=sshd.user, credential=credential)
+
+
+async def until_started(started: Path) -> None:
+    async with asyncio.timeout(60):
+        while not started.exists():  # noqa: ASYNC110 (a file of another process tells no event)
+            await asyncio.sleep(0.05)
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """Every process of the job but its supervisor: the tree, which ssh clients and control masters are part of."""
+    return list(psutil.Process(pid).children(recursive=True))
+
+
+@pytest.mark.parametrize("kind", ["local", "key", "password"])
+@pytest.mark.parametrize("ending", ["cancel", "timeout"])
+async def test_nothing_is_left(
+    start_app: StartApp, add_recipe: AddRecipe, data_dir: Path, tmp_path: Path, kind: str, ending: str
+) -> None:
+    started = tmp_path / "started"
+    add_recipe("stubborn", STUBBORN.format(started=started))
+    api = await start_app(cancel_grace=GRACE)
+    async with target(api, kind, tmp_path) as server:
+        options: dict[str, Any] = {"timeoutSeconds": 8} if ending == "timeout" else {}
+        job = await api.run("stubborn", server, **options)
+        await until_started(started)
+        job_dir = data_dir / "jobs/1"
+        run = json.loads((job_dir / "run.json").read_text())
+        processes = below(run["supervisor"]["pid"])
+        # ansible and its worker at least; over ssh also a client.
+        assert len(processes) >= 2
+        asked_at = time.time()
+        if ending == "cancel":
+            assert (await cancel(api, job["id"]))["userErrors"] == []
+        ended = await api.finished(job["id"])
+        expected = {
+            "cancel": ("CANCELED", None, "canceled by local"),
+            "timeout": ("ERROR", "TIMEOUT", ended["message"]),
+        }
+        assert (ended["status"], ended["failureReason"], ended["message"]) == expected[ending]
+        record = json.loads((job_dir / "exit.json").read_text())
+        begun = asked_at if ending == "cancel" else record["started_at"] + 8
+        assert record["ended_at"] - begun < WITHIN
+        assert [process for process in processes if process.is_running()] == []
+        assert marked(f"PLAYCAST_EVENTS={job_dir / 'events.jsonl'}") == []
+        assert not Path(json.loads((job_dir / "spec.json").read_text())["scratch"]).exists()
