@@ -113,6 +113,10 @@ class CreateServerInput:
     port: int | None = 22
     tags: list[str] | None = None
     variables: JSON | None = None
+    strict_host_key: bool | None = strawberry.field(
+        default=True,
+        description="Unsafe if false: any host key is taken, so anybody on the way can pass for the server.",
+    )
 
     def fields(self) -> ServerFields:
         """What the verb takes."""
@@ -124,6 +128,7 @@ class CreateServerInput:
             credential=self.credential.credential(),
             tags=self.tags,
             variables=self.variables,
+            strict_host_key=self.strict_host_key,
         )
 
 
@@ -139,6 +144,7 @@ class UpdateServerInput:
     credential: CredentialInput | None = None
     tags: list[str] | None = None
     variables: JSON | None = None
+    strict_host_key: bool | None = None
     forget_host_key: bool | None = None
 
     def fields(self) -> ServerFields:
@@ -151,6 +157,7 @@ class UpdateServerInput:
             credential=self.credential.credential() if self.credential else None,
             tags=self.tags,
             variables=self.variables,
+            strict_host_key=self.strict_host_key,
             forget_host_key=bool(self.forget_host_key),
         )
 

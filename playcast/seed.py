@@ -12,7 +12,7 @@ from runner.errors import PlaycastError, Refused
 from runner.servers import ServerFields, create_server, update_server
 from runner.viewer import LOCAL_VIEWER
 
-_KEYS = {"name", "host", "port", "user", "credential", "tags", "variables"}
+_KEYS = {"name", "host", "port", "user", "credential", "tags", "variables", "strictHostKey"}
 _CREDENTIALS = {"password": "password", "privateKey": "private_key", "keyFile": "key_file", "local": "local"}
 
 LOCALHOST: dict[str, Any] = {
@@ -25,7 +25,7 @@ LOCALHOST: dict[str, Any] = {
 
 
 def read_seed(path: Path) -> list[dict[str, Any]]:
-    """The servers in `path`: `servers:` with a list of name, host, user, credential, port, tags, variables."""
+    """The servers in `path`: `servers:` with a list of mappings, each with some of the keys in `_KEYS`."""
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
@@ -66,7 +66,8 @@ def _fields(entry: dict[str, Any], place: str) -> ServerFields:
     missing = {"name", "host", "user", "credential"} - entry.keys()
     if unknown or missing:
         what = f"{min(unknown)} is not known" if unknown else f"{min(missing)} is missing"
-        message = f"{place}: {what}; a server has name, host, user, credential, and if wanted port, tags, variables"
+        optional = "port, tags, variables, strictHostKey"
+        message = f"{place}: {what}; a server has name, host, user, credential, and if wanted {optional}"
         raise PlaycastError(message)
     return ServerFields(
         name=_text(entry["name"], place, "name"),
@@ -76,6 +77,7 @@ def _fields(entry: dict[str, Any], place: str) -> ServerFields:
         credential=_credential(entry["credential"], place),
         tags=[_text(tag, place, "tags") for tag in entry.get("tags") or []],
         variables=entry.get("variables") or {},
+        strict_host_key=_flag(entry.get("strictHostKey", True), place, "strictHostKey"),
     )
 
 
@@ -89,6 +91,13 @@ def _text(value: Any, place: str, field: str) -> str:  # noqa: ANN401 (whatever 
 def _port(value: Any, place: str) -> int:  # noqa: ANN401 (whatever YAML holds)
     if not isinstance(value, int) or isinstance(value, bool):
         message = f"{place}.port: write a number"
+        raise PlaycastError(message)
+    return value
+
+
+def _flag(value: Any, place: str, field: str) -> bool:  # noqa: ANN401 (whatever YAML holds)
+    if not isinstance(value, bool):
+        message = f"{place}.{field}: write true or false"
         raise PlaycastError(message)
     return value
 

@@ -6,6 +6,8 @@ type anew, and read the password "12345" as a number. Names inside the inventory
 user's text.
 """
 
+import base64
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +19,8 @@ from models import Server, ServerAuthKind
 from runner.credentials import Login
 
 # Only what stands here decides how ssh connects: neither the account's own ssh configuration nor its keys take part.
-# known_hosts is relative to the job directory, where ansible runs, so no path needs quoting.
-_SSH_ALWAYS = "-F /dev/null -o UserKnownHostsFile=known_hosts -o GlobalKnownHostsFile=/dev/null -o HashKnownHosts=no"
+_SSH_ALWAYS = "-F /dev/null -o GlobalKnownHostsFile=/dev/null -o HashKnownHosts=no"
+_SSH_MASTER = "-o ControlMaster=auto -o ControlPersist=60s"
 _SSH_PASSWORD = "-o PreferredAuthentications=password,keyboard-interactive -o PubkeyAuthentication=no"  # noqa: S105 (ssh options)
 _SSH_KEY = "-o PreferredAuthentications=publickey -o PasswordAuthentication=no"
 
@@ -117,20 +119,27 @@ def _local_vars(scratch: str) -> dict[str, Any]:
 
 
 def _ssh_vars(server: Server, login: Login) -> dict[str, Any]:
-    # First contact stores the key (trust on first use); from then on another key is refused.
-    strict = "yes" if server.host_key else "accept-new"
-    pinned = f"-o HostKeyAlias={host_name(server.id)} -o StrictHostKeyChecking={strict}"
-    if login.password is not None:
-        return {
-            "ansible_connection": "ssh",
-            "ansible_password": login.password,
-            "ansible_ssh_common_args": f"{_SSH_ALWAYS} {pinned} {_SSH_PASSWORD}",
-        }
-    return {
+    """Options for ssh. The first that names a thing wins, and `ansible_ssh_args` come before all of ansible's own."""
+    by_password = login.password is not None
+    ours = {
         "ansible_connection": "ssh",
-        "ansible_ssh_private_key": login.private_key,
-        "ansible_ssh_common_args": f"{_SSH_ALWAYS} {pinned} {_SSH_KEY}",
+        "ansible_ssh_args": f"{_host_key_check(server)} {_SSH_MASTER}",
+        "ansible_ssh_common_args": f"{_SSH_ALWAYS} {_SSH_PASSWORD if by_password else _SSH_KEY}",
     }
+    if not by_password:
+        return {**ours, "ansible_ssh_private_key": login.private_key}
+    # With its own check on, ansible makes of a refused host key a failed task, which a playbook may ignore or rescue.
+    # Off, it says what ssh says, unreachable. The option that it then adds comes after ours and is void.
+    return {**ours, "ansible_password": login.password, "ansible_host_key_checking": False}
+
+
+def _host_key_check(server: Server) -> str:
+    # known_hosts is relative to the job directory, where ansible runs, so no path needs quoting.
+    strict, known = ("yes" if server.host_key else "accept-new", "known_hosts")
+    if not server.strict_host_key:
+        strict, known = ("no", "/dev/null")
+    alias = host_name(server.id)
+    return f"-o StrictHostKeyChecking={strict} -o UserKnownHostsFile={known} -o HostKeyAlias={alias}"
 
 
 def _dump(value: object) -> bytes:
@@ -139,8 +148,9 @@ def _dump(value: object) -> bytes:
 
 
 def known_hosts(servers: Sequence[Server]) -> str:
-    """The pinned host keys of a job's servers, as ssh reads them."""
-    lines = [f"{host_name(server.id)} {line}" for server in servers for line in (server.host_key or "").splitlines()]
+    """The pinned host keys of a job's servers, as ssh reads them; none of a server that is not checked."""
+    checked = [server for server in servers if server.strict_host_key]
+    lines = [f"{host_name(server.id)} {line}" for server in checked for line in (server.host_key or "").splitlines()]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -152,3 +162,15 @@ def learned_keys(known_hosts_text: str) -> dict[int, str]:
         if alias.startswith("srv-") and alias[4:].isdigit() and key:
             found.setdefault(int(alias[4:]), []).append(key)
     return {server_id: "\n".join(keys) for server_id, keys in found.items()}
+
+
+def fingerprint(host_key: str | None) -> str | None:
+    """`SHA256:…` of the first key in `host_key` (`<type> <base64>`), as ssh-keygen writes it; None if there is none."""
+    parts = (host_key or "").split()
+    if len(parts) < 2:
+        return None
+    try:
+        digest = hashlib.sha256(base64.b64decode(parts[1], validate=True)).digest()
+    except ValueError:
+        return None
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

@@ -13,11 +13,12 @@ from runner import moves
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import PlaycastError
+from runner.findings import read_findings
 from runner.intake import Intake
 from runner.inventory import learned_keys
 from runner.jobdir import JobDir
 from runner.launch import launch
-from runner.outcome import Outcome, judge, read_recap
+from runner.outcome import Outcome, judge
 from runner.persist import until_stored
 from runner.process import Gone, end_marked
 from runner.tail import FenceLost, Tail
@@ -25,6 +26,8 @@ from runner.tail import FenceLost, Tail
 START_POLL_SECONDS = 0.02
 # The bus tells of a cancel at once; this is the net below it.
 RELOOK_SECONDS = 5.0
+# Stands for a run.json that cannot be read: a process of no boot, so one that has ended.
+_UNREADABLE = {"supervisor": {"pid": 1, "start": 0}, "boot_id": ""}
 
 log = structlog.get_logger()
 
@@ -45,7 +48,8 @@ class JobRun:
         await self._follow()
         await until_stored("host keys", self._job.id, self._learn_host_keys)
         hosts = await until_stored("result", self._job.id, self._hosts)
-        outcome = judge(self._dir.read_json(self._dir.exit), read_recap(self._dir), hosts)
+        found = await asyncio.to_thread(read_findings, self._dir)
+        outcome = judge(found.end, found.told.recap, hosts, found)
         if outcome.status is JobStatus.CANCELED and (by := await self._cancel_requested_by()) is not None:
             outcome = replace(outcome, message=f"canceled by {by}")
         return await self._finish(outcome)
@@ -70,7 +74,9 @@ class JobRun:
             try:
                 await launch(self._engine, self._job)
             except PlaycastError as error:
-                return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, str(error), None)
+                # A supervisor that the server started just before it was killed may have come first: then it runs.
+                if not self._dir.held():
+                    return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, str(error), None)
         await until_stored("start", self._job.id, self._mark_launched)
         return None
 
@@ -103,7 +109,7 @@ class JobRun:
         gone.send(signal.SIGTERM)
 
     async def _hosts(self) -> dict[str, str]:
-        return {row.host: row.server_name for row in await JobHost.filter(job_id=self._job.id)}
+        return {row.host: row.server_name for row in await JobHost.filter(job_id=self._job.id).order_by("id")}
 
     async def _follow(self) -> None:
         """Copy log and events until the supervisor is gone and both are drained, in this order."""
@@ -115,7 +121,9 @@ class JobRun:
             await asyncio.sleep(START_POLL_SECONDS)
         if run is None or not self._dir.log.exists():
             await _end_processes(self._dir)
-            return
+            if not self._dir.log.exists():
+                return
+            run = run or _UNREADABLE
         gone = Gone(run["supervisor"], run["boot_id"])
         drained = asyncio.Event()
         stopping = asyncio.create_task(self._stop_when_asked(gone))
@@ -140,14 +148,16 @@ class JobRun:
                 await Tail(self._job, self._dir, self._engine.bus).follow(gone.is_set, gone.event)
 
     async def _learn_host_keys(self) -> None:
-        """Pin what a first contact brought; a server that has a key keeps it."""
+        """Pin what a first contact brought, unless the server was pinned or moved to another address meanwhile."""
+        spec = self._dir.read_json(self._dir.spec)
         try:
             learned = learned_keys(self._dir.known_hosts.read_text(errors="replace"))
         except OSError:
             return
-        for row in await JobHost.filter(job_id=self._job.id, server_id__in=list(learned)):
-            key = learned[row.server_id or 0]
-            await Server.filter(id=row.server_id, host_key__isnull=True).update(host_key=key)
+        for server_id, (host, port) in (spec or {}).get("first_contacts", {}).items():
+            if int(server_id) in learned:
+                unpinned = Server.filter(id=int(server_id), host=host, port=port, host_key__isnull=True)
+                await unpinned.update(host_key=learned[int(server_id)])
 
     async def _finish(self, outcome: Outcome) -> bool:
         """Write the final state; while the database is away, keep trying: exit.json holds it meanwhile."""

@@ -1,15 +1,23 @@
 """How a job ended, from what it left: exit codes alone lie, so a recap must confirm them."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import signal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models import FailureReason, JobStatus
+from runner.child import LOG_UNWRITABLE
+from runner.findings import Findings, Recap, read_findings
 from runner.jobdir import JobDir
+from runner.wording import Cause, away, failed, plain
 
-Recap = dict[str, dict[str, int]]
+INTERRUPTED = 99
+NOTHING = Findings()
 _MOST_NAMED = 5
+_MOST_CAUSES = 3
+_UNKNOWN = "it is not known how far it came"
+_THEN = "look at the servers, then run it again"
 
 
 @dataclass(frozen=True)
@@ -24,70 +32,134 @@ class Outcome:
 
 def read_recap(job_dir: JobDir) -> Recap | None:
     """The last recap in `events.jsonl`; None if ansible never reached it."""
-    try:
-        lines = job_dir.events.read_bytes().splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # a line cut off by a kill
-        if isinstance(event, dict) and event.get("kind") == "recap":
-            recap: Recap = event["hosts"]
-            return recap
-    return None
+    return read_findings(job_dir).told.recap
 
 
-def judge(end: dict[str, Any] | None, recap: Recap | None, hosts: Mapping[str, str]) -> Outcome:
+def judge(
+    end: dict[str, Any] | None, recap: Recap | None, hosts: Mapping[str, str], found: Findings = NOTHING
+) -> Outcome:
     """The outcome of a job whose supervisor is gone.
 
-    `end` is exit.json (None if it was never written), `hosts` maps each requested host to its server's name.
+    `end` is exit.json (None if it was never written), `hosts` maps each requested host to its server's name. What
+    else was found decides no more than the words, and which of our own troubles it was.
     """
     if end is None:
-        message = "the job's processes were killed, or the machine stopped: it is not known how far it came"
-        return Outcome(JobStatus.ERROR, FailureReason.WORKER_LOST, message, None)
+        return Outcome(JobStatus.ERROR, FailureReason.WORKER_LOST, _lost(found), None)
     code = int(end["code"])
     if end["reason"] == "canceled":
         return Outcome(JobStatus.CANCELED, None, "canceled", code)
     if end["reason"] == "timeout":
         return Outcome(JobStatus.ERROR, FailureReason.TIMEOUT, str(end["message"]), code)
     if end["reason"] == "exec_failed":
-        return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, str(end["message"]), code)
-    return _judge_recap(code, recap, hosts)
+        advice = ": install ansible-core beside Playcast" if "No such file" in str(end["message"]) else ""
+        return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, f"{end['message']}{advice}", code)
+    outcome = _without_recap(code, found) if recap is None else _by_recap(code, recap, hosts, found)
+    return replace(outcome, message="; ".join(filter(None, (outcome.message, *_notes(found)))) or None)
 
 
-def _judge_recap(code: int, recap: Recap | None, hosts: Mapping[str, str]) -> Outcome:
-    def error(reason: FailureReason, message: str) -> Outcome:
-        return Outcome(JobStatus.ERROR, reason, message, code)
+def _notes(found: Findings) -> Iterator[str]:
+    """What a person should know however the job ended."""
+    if found.unanswered:
+        yield "the playbook asked for input, which nobody can give here: it went on without an answer"
+    if found.log_cut:
+        yield "the log was cut, since it reached PLAYCAST_LOG_CAP"
 
-    if recap is None:
-        message = "ansible ended without a recap: the log says why"
-        if code < 0:
-            message = f"ansible was killed by signal {-code}"
-        elif code:
-            message = f"ansible could not run the playbook (exit code {code}): the log says why"
-        return error(FailureReason.PLAYBOOK_FAILED, message)
-    failed = [host for host in hosts if recap.get(host, {}).get("failed", 0)]
-    away = [host for host in hosts if recap.get(host, {}).get("unreachable", 0)]
+
+def _lost(found: Findings) -> str:
+    if found is NOTHING:
+        return f"the job's processes were killed, or the machine stopped: {_UNKNOWN}"
+    if found.removed:
+        return f"the job's directory was removed: {_UNKNOWN}; {_THEN}"
+    if found.rebooted:
+        return f"the machine restarted while the job ran: {_UNKNOWN}; {_THEN}"
+    return f"the job's processes were killed: {_UNKNOWN}; {_THEN}"
+
+
+def _error(reason: FailureReason, message: str, code: int) -> Outcome:
+    return Outcome(JobStatus.ERROR, reason, message, code)
+
+
+def _without_recap(code: int, found: Findings) -> Outcome:
+    """Ansible did not come to its end, whatever its exit code says."""
+    trouble = _our_trouble(code, found)
+    if trouble is None and found.disk_full and (found.error is None or found.told.played):
+        trouble = "the disk of the jobs directory is full"
+    if trouble is not None:
+        return _error(FailureReason.WORKER_LOST, f"{trouble}: {_UNKNOWN}; {_THEN}", code)
+    if found.error is not None:
+        what = "ansible stopped in the middle of" if found.told.played else "ansible could not read"
+        return _error(FailureReason.PLAYBOOK_FAILED, f"{what} the playbook: {found.error}", code)
+    message = f"ansible could not run the playbook (exit code {code})" if code else "ansible ended without a recap"
+    advice = f"its last line is: {found.last_line}" if found.last_line else "the log says why"
+    return _error(FailureReason.PLAYBOOK_FAILED, f"{message}: {advice}", code)
+
+
+def _our_trouble(code: int, found: Findings) -> str | None:
+    """What ended ansible from outside; None if it ended by itself."""
+    if code == LOG_UNWRITABLE:
+        return f"the log could not be written{', since the disk is full' if found.disk_full else ''}"
+    if code == INTERRUPTED:
+        return "ansible was interrupted, not by Playcast"
+    if code >= 0:
+        return None
+    name = f"signal {-code}"
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+    memory = ", perhaps since memory ran out" if -code == signal.SIGKILL else ""
+    return f"ansible was killed by {name}, not by Playcast{memory}"
+
+
+def _by_recap(code: int, recap: Recap, hosts: Mapping[str, str], found: Findings) -> Outcome:
+    """SUCCESS needs exit code 0 and a recap that names every requested host without a failure."""
+    all_hosts = {**hosts, **{host: plain(host, 64) for host in recap if host not in hosts and code}}
+    broken = [host for host in all_hosts if recap.get(host, {}).get("failed", 0)]
+    lost = [host for host in all_hosts if recap.get(host, {}).get("unreachable", 0)]
     missing = [host for host in hosts if host not in recap]
-    told = "; ".join(
-        f"{what} {_named(group, hosts)}"
-        for what, group in (("failed on", failed), ("could not reach", away), ("no task ran on", missing))
-        if group
-    )
-    if failed:
-        return error(FailureReason.PLAYBOOK_FAILED, told)
-    if away:
-        return error(FailureReason.HOST_UNREACHABLE, told)
+    parts = [
+        *_grouped(((failed(found.told.failed.get(host)), host) for host in broken), all_hosts),
+        *_grouped(((_away(host, found), host) for host in lost), all_hosts),
+        *_grouped(((Cause("no task ran on "), host) for host in missing), all_hosts),
+    ]
+    told = "; ".join(parts)
+    if broken:
+        return _error(FailureReason.PLAYBOOK_FAILED, told, code)
+    if lost:
+        return _error(FailureReason.HOST_UNREACHABLE, told, code)
+    if trouble := _our_trouble(code, found):
+        return _error(FailureReason.WORKER_LOST, f"{trouble}, after the recap: {_THEN}", code)
     if missing:
-        return error(FailureReason.PLAYBOOK_FAILED, f"{told}: does the playbook's `hosts:` name a tag that is missing?")
+        return _error(FailureReason.PLAYBOOK_FAILED, f"{told}{_why_missing(missing, recap, found)}", code)
     if code:
-        return error(FailureReason.PLAYBOOK_FAILED, f"ansible ended with exit code {code}: the log says why")
+        why = found.error or "the log says why"
+        return _error(FailureReason.PLAYBOOK_FAILED, f"ansible ended with exit code {code}: {why}", code)
     return Outcome(JobStatus.SUCCESS, None, None, code)
 
 
-def _named(group: list[str], hosts: Mapping[str, str]) -> str:
-    names = ", ".join(hosts[host] for host in group[:_MOST_NAMED])
+def _away(host: str, found: Findings) -> Cause:
+    server_id = host.removeprefix("srv-")
+    return away(found.told.away.get(host), server_id, found.users.get(host, "its user"), found.pinned.get(host))
+
+
+def _why_missing(missing: list[str], recap: Recap, found: Findings) -> str:
+    if found.told.played.issuperset(missing):
+        return f", though a play names {'it' if len(missing) == 1 else 'them'}"
+    if list(recap) == ["localhost"]:
+        return ": the playbook ran on localhost alone; does its `hosts:` name the servers?"
+    return ": does the playbook's `hosts:` name a tag that is missing?"
+
+
+def _grouped(causes: Iterable[tuple[Cause, str]], names: Mapping[str, str]) -> list[str]:
+    """One sentence for each cause, with the names of its servers; the first few causes, and how many servers more."""
+    groups: dict[Cause, list[str]] = {}
+    for cause, host in causes:
+        groups.setdefault(cause, []).append(names[host])
+    told = [f"{cause.before}{_named(group)}{cause.after}" for cause, group in list(groups.items())[:_MOST_CAUSES]]
+    if more := sum(len(group) for group in list(groups.values())[_MOST_CAUSES:]):
+        told.append(f"{more} more for other reasons")
+    return told
+
+
+def _named(group: list[str]) -> str:
     more = len(group) - _MOST_NAMED
+    names = ", ".join(group[:_MOST_NAMED])
     return f"{names} and {more} more" if more > 0 else names

@@ -27,6 +27,7 @@ class ServerFields:
     credential: Credential | None = None
     tags: list[str] | None = None
     variables: object | None = None
+    strict_host_key: bool | None = None
     forget_host_key: bool = False
 
 
@@ -93,6 +94,8 @@ async def tags_of(server_ids: Sequence[int]) -> dict[int, list[str]]:
 
 def _columns(engine: Engine, given: ServerFields) -> dict[str, Any]:
     columns: dict[str, Any] = {}
+    if given.strict_host_key is not None:
+        columns["strict_host_key"] = given.strict_host_key
     problems: list[Problem] = []
     fields: list[tuple[str, Any, Callable[..., Any]]] = [
         ("name", given.name, checks.name),

@@ -144,7 +144,7 @@ async def test_run_and_logs_talk_to_the_server(
         assert of(done) == (0, log, "job 1\n")
         failed = await call("run", "failing", "1", "--follow")
         assert failed.returncode == 2
-        assert failed.stderr == "job 2\njob 2 ended as ERROR: failed on here\n"
+        assert failed.stderr == 'job 2\njob 2 ended as ERROR: failed on here at "Fail": on purpose\n'
         assert "on purpose" in failed.stdout
         assert of(await call("logs", "1")) == (0, log, "")
         assert of(await call("logs", "1", "--after", "100")) == (0, log[100:], "")

@@ -149,7 +149,10 @@ async def test_a_password_is_no_template(api: Api, marker: Path, data_dir: Path)
     log = "".join([chunk["text"] async for chunk in api.log(job["id"])])
     ended = await api.job(job["id"])
     assert (ended["status"], ended["failureReason"]) == ("ERROR", "HOST_UNREACHABLE")
-    assert ended["message"] == "could not reach away 0, away 1, away 2, away 3, away 4 and 2 more"
+    assert ended["message"] == (
+        "could not reach away 0, away 1, away 2, away 3, away 4 and 2 more: "
+        "connection refused; check host, port and firewall"
+    )
     kept = stored_bytes(data_dir / "jobs/1")
     assert b"ansible_port" in kept
     for password in passwords:
@@ -222,7 +225,9 @@ def end(reason: str = "exited", code: int = 0, message: str | None = None) -> di
         (end(), None, Outcome(ERROR, FAILED, "ansible ended without a recap: the log says why", 0)),
         (end(code=4), None,
          Outcome(ERROR, FAILED, "ansible could not run the playbook (exit code 4): the log says why", 4)),
-        (end(code=-9), None, Outcome(ERROR, FAILED, "ansible was killed by signal 9", -9)),
+        (end(code=-9), None, Outcome(ERROR, FailureReason.WORKER_LOST,
+         "ansible was killed by SIGKILL, not by Playcast, perhaps since memory ran out: "
+         "it is not known how far it came; look at the servers, then run it again", -9)),
         (end("timeout", -15, "stopped after 5 seconds"), {"srv-1": OK, "srv-2": OK},
          Outcome(ERROR, FailureReason.TIMEOUT, "stopped after 5 seconds", -15)),
         (end("exec_failed", 127, "no such program"), None,

@@ -144,7 +144,7 @@ async def test_a_job_that_ended_without_a_server_is_finished_by_the_next(
         copy = await stored_log(second, job)
 
     assert (ended["status"], ended["failureReason"], ended["exitCode"]) == ("ERROR", "PLAYBOOK_FAILED", 2)
-    assert ended["message"] == "failed on here"
+    assert ended["message"] == 'failed on here at "ansible.builtin.fail": Failed as requested from task'
     assert copy == job_dir.log.read_bytes()
     assert b"failed=1" in copy
 
@@ -185,7 +185,7 @@ async def test_a_killed_supervisor_is_a_lost_job_and_nothing_of_it_runs_on(
     chunks += [chunk async for chunk in api.log(job["id"], chunks[-1]["cursor"])]
 
     ended = await api.job(job["id"])
-    message = "the job's processes were killed, or the machine stopped: it is not known how far it came"
+    message = "the job's processes were killed: it is not known how far it came; look at the servers, then run it again"
     assert (ended["status"], ended["failureReason"], ended["message"]) == ("ERROR", "WORKER_LOST", message)
     assert marked(f"TMPDIR={scratch}") == []
     assert not await asyncio.to_thread(scratch.exists)

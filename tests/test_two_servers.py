@@ -130,7 +130,10 @@ async def test_a_changed_host_key_is_refused_until_it_is_forgotten(
     with start_sshd(tmp_path, by_key.address, port=by_key.port, authorized_key=public) as impostor:
         refused = await api.finished((await api.run("base", server))["id"])
         assert (refused["status"], refused["failureReason"]) == ("ERROR", "HOST_UNREACHABLE")
-        assert refused["message"] == "could not reach moved"
+        assert refused["message"].startswith(
+            f"the host key of moved has changed: {by_key.host_key_fingerprint} is pinned, "
+            f"{impostor.host_key_fingerprint} was sent. "
+        )
         forgotten = await api.ask(UPDATE, input={"id": server, "forgetHostKey": True})
         assert forgotten["updateServer"] == {"server": {"hostKeyFingerprint": None}, "userErrors": []}
         assert (await api.finished((await api.run("base", server))["id"]))["status"] == "SUCCESS"
@@ -149,8 +152,12 @@ async def test_a_wrong_login_is_unreachable(api: Api, tmp_path: Path, hosts: tup
     jobs = [await api.run("base", server) for server in wrong]
     ended = await asyncio.gather(*(api.finished(job["id"]) for job in jobs))
     assert [(job["status"], job["failureReason"], job["message"]) for job in ended] == [
-        ("ERROR", "HOST_UNREACHABLE", "could not reach wrong-password"),
-        ("ERROR", "HOST_UNREACHABLE", "could not reach wrong-key"),
+        ("ERROR", "HOST_UNREACHABLE", "wrong-password refused the password of deploy: check user and password"),
+        (
+            "ERROR",
+            "HOST_UNREACHABLE",
+            "wrong-key refused to log in deploy (it takes publickey): check user and credential",
+        ),
     ]
 
 
@@ -164,6 +171,6 @@ async def test_one_server_away_does_not_hide_the_other(api: Api, hosts: tuple[Ss
     assert (ended["status"], ended["failureReason"], ended["message"]) == (
         "ERROR",
         "HOST_UNREACHABLE",
-        "could not reach away",
+        "could not reach away: connection refused; check host, port and firewall",
     )
     assert ended["exitCode"] == 4

@@ -140,7 +140,8 @@ class ProvisionJob(Node):
         if self.row.started_at is None:
             return None
         end = self.row.ended_at or datetime.now(self.row.started_at.tzinfo)
-        return (end - self.row.started_at).total_seconds()
+        # A clock that was set back meanwhile gives no time below zero.
+        return max(0.0, (end - self.row.started_at).total_seconds())
 
     @strawberry.field(description="A page of the log; the same cursors as in jobLog. `last: true` starts from the end.")
     async def log(

@@ -1,7 +1,5 @@
 """Servers and lists of them."""
 
-import base64
-import hashlib
 from datetime import datetime
 from typing import cast
 
@@ -15,6 +13,7 @@ from gql.scalars import JSON
 from gql.types.job import ProvisionJob, ProvisionJobConnection
 from gql.types.node import Node
 from models import Server as Row
+from runner.inventory import fingerprint
 from runner.jobs import JobQuery, find_jobs
 
 
@@ -32,6 +31,9 @@ class Server(Node):
     host_key_fingerprint: str | None = strawberry.field(
         description="SHA-256 fingerprint of the pinned SSH host key; null until first contact."
     )
+    strict_host_key: bool = strawberry.field(
+        description="Whether a host key other than the pinned one is refused. False is unsafe: any key is taken."
+    )
     created_at: datetime
     updated_at: datetime
 
@@ -48,6 +50,7 @@ class Server(Node):
             auth=row.auth,
             variables=cast("JSON", row.variables),
             host_key_fingerprint=fingerprint(row.host_key),
+            strict_host_key=row.strict_host_key,
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
@@ -76,15 +79,6 @@ class Server(Node):
         """Its jobs."""
         query = find_jobs(info.context.viewer, JobQuery(server_id=self.row.id))
         return ProvisionJobConnection.of(await take(query, first, after, newest_first=True))
-
-
-def fingerprint(host_key: str | None) -> str | None:
-    """`SHA256:…` of the first pinned key, as ssh-keygen writes it."""
-    parts = (host_key or "").split()
-    if len(parts) < 2:
-        return None
-    digest = hashlib.sha256(base64.b64decode(parts[1])).digest()
-    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 @strawberry.type

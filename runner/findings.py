@@ -1,0 +1,179 @@
+"""What a job left in its directory, read once it has ended: bounded, and with care.
+
+Ansible wrote these files, but a playbook that runs on this machine may write there as well.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.inventory import fingerprint, host_name, learned_keys
+from runner.jobdir import JobDir
+from runner.logcap import log_was_cut
+from runner.process import this_boot
+from runner.wording import Trouble, plain
+
+Recap = dict[str, dict[str, int]]
+
+LOG_BYTES = 64 * 1024
+"""How much of a log is read, from its beginning and from its end."""
+FULL_BYTES = 64 * 1024
+"""A disk with less than this left counts as full."""
+
+_MOST_LINE = 1024 * 1024
+_MOST_HOSTS = 2000
+_TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"')
+# Ansible 2.19 and later say the first, older ones the second.
+_ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
+_ORIGIN = re.compile(r"^Origin: ([^\n]*?(?::\d+)?)(?::\d+)?$", re.MULTILINE)
+_UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for response to prompt)", re.MULTILINE)
+
+
+@dataclass
+class Told:
+    """What the events tell: the last recap, the first trouble of each host, and the hosts that a play named."""
+
+    recap: Recap | None = None
+    failed: dict[str, Trouble] = field(default_factory=dict)
+    away: dict[str, Trouble] = field(default_factory=dict)
+    played: set[str] = field(default_factory=set)
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Note one event; what does not look like one of the plugin's is left out."""
+        kind, host, hosts = event.get("kind"), event.get("host"), event.get("hosts")
+        if kind == "recap" and isinstance(hosts, dict):
+            self.recap = {name: _counters(given) for name, given in hosts.items()}
+        elif kind == "play" and isinstance(hosts, list):
+            self.played.update(name for name in hosts[:_MOST_HOSTS] if isinstance(name, str))
+        elif kind == "host" and isinstance(host, str):
+            troubles = {"FAILED": self.failed, "UNREACHABLE": self.away}.get(str(event.get("status")))
+            if troubles is not None and len(troubles) < _MOST_HOSTS:
+                said = event.get("message")
+                troubles.setdefault(host, Trouble(str(event.get("task")), said if isinstance(said, str) else ""))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the judge goes by. Hosts are called `srv-<id>`.
+
+    `end` is exit.json. `error` is the last that ansible said went wrong, with its place in the playbook, and
+    `last_line` the last of the log; both are plain. `unanswered`: a playbook asked, and nobody could answer.
+    """
+
+    end: dict[str, Any] | None = None
+    told: Told = field(default_factory=Told)
+    error: str | None = None
+    last_line: str | None = None
+    unanswered: bool = False
+    users: Mapping[str, str] = field(default_factory=dict)
+    pinned: Mapping[str, str | None] = field(default_factory=dict)
+    removed: bool = False
+    rebooted: bool = False
+    disk_full: bool = False
+    log_cut: bool = False
+
+
+def read_findings(job_dir: JobDir) -> Findings:
+    """What the job in `job_dir` left. It reads a file of any size: call it in a thread."""
+    run = job_dir.read_json(job_dir.run)
+    log, cut = _log(job_dir.log), log_was_cut(job_dir.log)
+    last_line = plain(log.rstrip().rpartition("\n")[2])
+    keys = learned_keys(_text(job_dir.known_hosts))
+    return Findings(
+        end=job_dir.read_json(job_dir.exit),
+        told=_told(job_dir.events),
+        # The end of a log that was cut tells nothing about the end of the job.
+        error=None if cut else _error(log, _ansible_dir(job_dir)),
+        last_line=None if cut else last_line or None,
+        unanswered=_UNANSWERED.search(log) is not None,
+        users=dict(_users(_text(job_dir.hosts))),
+        pinned={host_name(server_id): fingerprint(key) for server_id, key in keys.items()},
+        removed=not job_dir.claimed(),
+        rebooted=run is not None and run.get("boot_id") != this_boot(),
+        disk_full=_full(job_dir.path),
+        log_cut=cut,
+    )
+
+
+def _told(path: Path) -> Told:
+    """The events, each line by itself: the last one may be cut off."""
+    told = Told()
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(_MOST_LINE):
+                if any(word in line for word in _TELLING):
+                    told.take(_object(line))
+    except OSError:
+        pass
+    return told
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _counters(given: object) -> dict[str, int]:
+    counters = given if isinstance(given, dict) else {}
+    return {name: count for name, count in counters.items() if isinstance(count, int)}
+
+
+def _log(path: Path) -> str:
+    """The beginning and the end of the log."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(LOG_BYTES)
+            file.seek(max(file.seek(0, os.SEEK_END) - LOG_BYTES, len(begin)))
+            return (begin + file.read(LOG_BYTES)).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _error(log: str, ansible_dir: Path) -> str | None:
+    """Ansible's last error, as `<text> (playbooks/x.yml:3)`: the one it ended with, if there is no recap."""
+    marks = list(_ERROR.finditer(log))
+    if not marks:
+        return None
+    told = log[marks[-1].end() :]
+    for tree in (ansible_dir, ansible_dir.resolve()):
+        told = told.replace(f"{tree}/", "")
+    origin = _ORIGIN.search(told)
+    text = told.split("\n\n", 1)[0].split("\nOrigin: ", 1)[0]
+    return plain(text) + (f" ({plain(origin[1])})" if origin else "")
+
+
+def _ansible_dir(job_dir: JobDir) -> Path:
+    """Where the playbooks are; people know them by their path below it."""
+    env = (job_dir.read_json(job_dir.spec) or {}).get("env")
+    return Path(str(env.get("ANSIBLE_CONFIG"))).parent if isinstance(env, dict) else Path()
+
+
+def _users(hosts_ini: str) -> Iterator[tuple[str, str]]:
+    """(host, user) for each line of the readable inventory that has both."""
+    for line in hosts_ini.splitlines():
+        host, _, rest = line.partition(" ")
+        for word in rest.split():
+            if word.startswith("ansible_user="):
+                yield host, plain(word.removeprefix("ansible_user="))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _full(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < FULL_BYTES
