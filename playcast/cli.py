@@ -16,6 +16,7 @@ from playcast.client import Client
 from playcast.database import WriterLock, migrate, opened
 from playcast.demo import seed_if_empty, show_demo
 from playcast.follow import follow
+from playcast.pruning import prune, show_what_would_go
 from playcast.seed import read_seed, seed
 from playcast.server import serve, set_up_logging
 from playcast.settings import Settings
@@ -30,6 +31,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+_PRUNED = "query Pruned($id: ID!) { job(id: $id) { number logPrunedAt } }"
 
 Recipe = Annotated[str, typer.Argument(help="Name of the recipe, such as base.")]
 Servers = Annotated[list[str], typer.Argument(help="Names or numbers of servers.")]
@@ -164,6 +167,9 @@ def logs_command(
 
 async def _logs(chosen: Settings, job: str, after: str | None, *, follow_log: bool) -> int:
     async with Client(chosen.url, chosen.token) as client:
+        found = (await client.ask(_PRUNED, id=job))["job"]
+        if found is not None and found["logPrunedAt"] is not None:
+            typer.echo(f"the log of job {found['number']} was removed at {found['logPrunedAt']}", err=True)
         if follow_log:
             return await follow(client, job, after)
         async for text in client.log_so_far(job, after):
@@ -171,3 +177,12 @@ async def _logs(chosen: Settings, job: str, after: str | None, *, follow_log: bo
         # Here, where a reader that has gone (`| head`) ends the command quietly, and not at the interpreter's end.
         sys.stdout.flush()
         return 0
+
+
+@app.command("prune")
+def prune_command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, only say what would go.")] = False,
+) -> None:
+    """Remove what the PLAYCAST_KEEP settings no longer keep; a running server does this by itself."""
+    chosen = settings.load()
+    _run(show_what_would_go(chosen) if dry_run else prune(chosen))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.expressions import Subquery
 
@@ -22,7 +23,7 @@ from runner.jobdir import JobDir
 from runner.retention import GOING, Retention, Totals, Victim, choose, removable
 
 EVERY_SECONDS = 600.0
-CHUNKS = 200
+CHUNKS = 32
 EVENTS = 1000
 PAGES = 200
 
@@ -67,7 +68,7 @@ class Pruner:
     async def chosen(self) -> AsyncIterator[Victim]:
         """What has to go now; not a job whose supervisor is still there, whatever its row says."""
         async for victim in choose(self._keep, datetime.now(UTC)):
-            if not await asyncio.to_thread(JobDir(self._jobs_dir, victim.job_id).held):
+            if not await asyncio.to_thread(_alive, JobDir(self._jobs_dir, victim.job_id)):
                 yield victim
 
     async def _remove(self, victim: Victim) -> bool:
@@ -102,6 +103,13 @@ async def _remove_files(remove: Callable[[JobDir], None], job_dir: JobDir, *, ou
         raise _Stuck(str(error)) from error
 
 
+def _alive(job_dir: JobDir) -> bool:
+    try:
+        return job_dir.held()
+    except NotADirectoryError:
+        return False
+
+
 def _is_ours(job_dir: JobDir, victim: Victim) -> bool:
     """Whether the directory was made for this very job, and not by another database."""
     made_for = (job_dir.read_json(job_dir.spec) or {}).get("created_at")
@@ -133,33 +141,34 @@ async def _remove_chunks(job_id: int) -> None:
     """Delete the stored log from its beginning, so that what a reader still finds has no hole."""
     jobs = Subquery(removable().filter(id=job_id, log_pruned_at__isnull=False).values("id"))
     first = LogChunk.filter(job_id__in=jobs).order_by("start").limit(CHUNKS).values("id")
-    while await LogChunk.filter(id__in=Subquery(first)).delete():  # noqa: ASYNC110 (others get their turn)
-        await asyncio.sleep(0)
+    while await LogChunk.filter(id__in=Subquery(first)).delete():
+        # Step by step as well: SQLite takes the longer for each page the more of them are free.
+        await give_space_back(keep=PAGES)
 
 
 async def _remove_events(job_id: int) -> None:
     jobs = Subquery(removable().filter(id=job_id, fence=GOING).values("id"))
     first = JobEvent.filter(job_id__in=jobs).order_by("seq").limit(EVENTS).values("id")
-    while await JobEvent.filter(id__in=Subquery(first)).delete():  # noqa: ASYNC110 (others get their turn)
-        await asyncio.sleep(0)
+    while await JobEvent.filter(id__in=Subquery(first)).delete():
+        await give_space_back(keep=PAGES)
 
 
-async def give_space_back() -> None:
-    """Shrink a SQLite file by its free pages, a few at a time. PostgreSQL does this by itself."""
+async def give_space_back(keep: int = 0) -> None:
+    """Shrink a SQLite file by its free pages but `keep`, a few at a time. PostgreSQL does this by itself."""
     connection = get_connection("default")
     if connection.capabilities.dialect != "sqlite":
         return
-
-    async def pragma(text: str) -> int:
-        rows = await connection.execute_query_dict(f"PRAGMA {text}")
-        return int(next(iter(rows[0].values()))) if rows else 0
-
     before = None
     # It ends too when nothing moves: in a file made by hand, or while others free more than this gives back.
-    while (free := await pragma("freelist_count")) and (before is None or free < before):
-        await pragma(f"incremental_vacuum({PAGES})")
+    while (free := await _free_pages(connection)) > keep and (before is None or free < before):
+        # As a script: as a query it would free one page, since its answer of many rows without columns is not read.
+        await connection.execute_script(f"PRAGMA incremental_vacuum({PAGES})")
         before = free
         await asyncio.sleep(0)
-    # Only now the file itself becomes shorter. Passive: it waits for no reader.
-    if before is not None:
-        await pragma("wal_checkpoint(PASSIVE)")
+    if not keep:
+        # Only now the file itself becomes shorter. Passive: it waits for no reader.
+        await connection.execute_query_dict("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+async def _free_pages(connection: BaseDBAsyncClient) -> int:
+    return int((await connection.execute_query_dict("PRAGMA freelist_count"))[0]["freelist_count"])

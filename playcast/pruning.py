@@ -1,0 +1,74 @@
+"""The command `playcast prune`: remove old logs and jobs now, or say what would go."""
+
+import typer
+from tortoise.exceptions import OperationalError
+
+from playcast.database import WriterLock, dialect, migrate, opened
+from playcast.readonly import existing_file, opened_read_only
+from playcast.settings import Settings
+from runner.errors import PlaycastError
+from runner.prune import Pruner
+from runner.retention import Totals, Victim
+
+_NOTHING_LIMITED = (
+    "nothing is limited, so nothing goes: set PLAYCAST_KEEP_LOGS_DAYS, PLAYCAST_KEEP_LOGS_BYTES, "
+    "PLAYCAST_KEEP_JOBS_DAYS or PLAYCAST_KEEP_JOBS_BYTES"
+)
+
+
+async def prune(chosen: Settings) -> int:
+    """Remove what the settings no longer keep and print how much it was; the exit code, 1 if files stayed behind."""
+    if not chosen.retention.limited:
+        typer.echo(_NOTHING_LIMITED)
+        return 0
+    embedded = dialect(chosen.database_url) == "sqlite"
+    if embedded:
+        existing_file(chosen.database_url)
+    try:
+        lock = WriterLock(chosen)
+    except PlaycastError:
+        typer.echo("a server works on this database: it prunes by itself, by its own settings, every 10 minutes")
+        return 0
+    try:
+        if embedded:
+            await migrate(chosen.database_url)
+        async with opened(chosen.database_url):
+            totals, stuck = await Pruner(chosen.retention, chosen.jobs_dir).run()
+    finally:
+        lock.release()
+    typer.echo(_told("removed", totals))
+    return 1 if stuck else 0
+
+
+async def show_what_would_go(chosen: Settings) -> int:
+    """Print what `prune` would remove now, one job a line, and change nothing; the exit code."""
+    if not chosen.retention.limited:
+        typer.echo(_NOTHING_LIMITED)
+        return 0
+    totals = Totals()
+    try:
+        async with opened_read_only(chosen.database_url):
+            async for victim in Pruner(chosen.retention, chosen.jobs_dir).chosen():
+                typer.echo(_line(victim))
+                totals.add(victim)
+    except OperationalError as error:
+        message = f"the database cannot be read ({error}); if another version made it, run `playcast migrate` first"
+        raise PlaycastError(message) from error
+    typer.echo(_told("would remove", totals))
+    return 0
+
+
+def _line(victim: Victim) -> str:
+    what = " and ".join(name for name, goes in (("job", victim.job), ("log", victim.log)) if goes)
+    return f"job {victim.job_id}: {what}, {victim.why}, {_counted(victim.size, 'byte')}"
+
+
+def _told(verb: str, totals: Totals) -> str:
+    if totals == Totals():
+        return "nothing to remove"
+    jobs, logs = _counted(totals.jobs, "job"), _counted(totals.logs, "log")
+    return f"{verb} {jobs} and {logs}, {_counted(totals.size, 'byte')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,56 @@
+"""A database opened only to look: nothing is written, created or migrated, and a server may be using it."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiosqlite
+from tortoise import Tortoise
+from tortoise.backends.sqlite.client import SqliteClient
+
+from playcast.database import dialect, file_of, opened, tortoise_config
+from runner.errors import PlaycastError
+
+
+class ReadOnlyClient(SqliteClient):
+    """A connection to a SQLite file that exists."""
+
+    async def create_connection(self, with_db: bool) -> None:  # noqa: ARG002, FBT001 (Tortoise's signature)
+        """Connect; of a file in use, to what is committed."""
+        if self._connection is None:
+            self._connection = await aiosqlite.connect(_uri(self.filename), uri=True, isolation_level=None)
+            self._connection.row_factory = sqlite3.Row
+
+
+client_class = ReadOnlyClient
+
+
+def _uri(file: str) -> str:
+    # Without a write-ahead log nobody uses the file; unless told so, SQLite would leave an empty one behind.
+    used = Path(f"{file}-wal").exists()
+    return f"{Path(file).absolute().as_uri()}?mode=ro{'' if used else '&immutable=1'}"
+
+
+def existing_file(url: str) -> Path:
+    """The file of a SQLite database; PlaycastError if there is none."""
+    file = file_of(url)
+    if not file.is_file():
+        raise PlaycastError(f"there is no database at {file}; PLAYCAST_DATA_DIR or PLAYCAST_DATABASE_URL names another")
+    return file
+
+
+@asynccontextmanager
+async def opened_read_only(url: str) -> AsyncIterator[None]:
+    """The database, for queries alone, while the context lasts."""
+    if dialect(url) == "postgres":
+        async with opened(url):
+            yield
+        return
+    credentials = {"file_path": str(existing_file(url))}
+    config = tortoise_config(url) | {"connections": {"default": {"engine": __name__, "credentials": credentials}}}
+    context = await Tortoise.init(config=config, _enable_global_fallback=True)
+    try:
+        yield
+    finally:
+        await context.close_connections()
