@@ -1,6 +1,8 @@
 """Dispatchers hand ids of runnable jobs to workers: at least once, in any order. The job's row decides."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
@@ -12,7 +14,7 @@ from models import ProvisionJob
 from runner.slots import Slots
 
 RETRY_SECONDS = 1.0
-# The table is looked at again this often, for an entry that got lost with the answer to a commit.
+# The table is looked at again this often, however busy the queue, for an entry that got lost with a commit's answer.
 REFILL_SECONDS = 30.0
 
 log = structlog.get_logger()
@@ -41,7 +43,9 @@ class LocalDispatcher:
 
     def __init__(self) -> None:
         self._queue: asyncio.PriorityQueue[tuple[int, int]] = asyncio.PriorityQueue()
+        self._queued: set[int] = set()
         self._uncommitted: dict[int, int] = {}
+        self._filled_at = -math.inf
 
     async def enqueue(self, tx: BaseDBAsyncClient, job_id: int, priority: int) -> None:  # noqa: ARG002 (an in-process queue needs no transaction)
         """Hand over a job; it is delivered after `committed`."""
@@ -49,7 +53,12 @@ class LocalDispatcher:
 
     async def committed(self, job_id: int) -> None:
         """Release that job. A delivery before its commit would find no PENDING row and be dropped."""
-        self._queue.put_nowait((-self._uncommitted.pop(job_id), job_id))
+        self._put(self._uncommitted.pop(job_id), job_id)
+
+    def _put(self, priority: int, job_id: int) -> None:
+        if job_id not in self._queued:
+            self._queued.add(job_id)
+            self._queue.put_nowait((-priority, job_id))
 
     async def work(self, run: Run, slots: Slots) -> None:
         """Deliver ids to `run` until cancelled; what was admitted at the start comes first."""
@@ -62,18 +71,23 @@ class LocalDispatcher:
 
     async def _next(self) -> tuple[int, int]:
         while True:
+            left = self._filled_at + REFILL_SECONDS - time.monotonic()
             with suppress(TimeoutError):
-                async with asyncio.timeout(REFILL_SECONDS):
-                    return await self._queue.get()
+                if left > 0:
+                    async with asyncio.timeout(left):
+                        entry = await self._queue.get()
+                    self._queued.discard(entry[1])
+                    return entry
             try:
                 await self._refill()
             except Exception:
                 log.exception("the queue could not be refilled")
 
     async def _refill(self) -> None:
+        self._filled_at = time.monotonic()
         # What is delivered twice finds its row moved on, and is dropped.
         for job_id, priority in await ProvisionJob.runnable():
-            self._queue.put_nowait((-priority, job_id))
+            self._put(priority, job_id)
 
     async def _deliver(self, run: Run, entry: tuple[int, int], slots: Slots) -> None:
         try:
@@ -82,6 +96,6 @@ class LocalDispatcher:
             # The job is still PENDING, or its row drops the second delivery: an id must not get lost.
             log.exception("a job was not taken, it is queued again", job=entry[1])
             await asyncio.sleep(RETRY_SECONDS)
-            self._queue.put_nowait(entry)
+            self._put(-entry[0], entry[1])
         finally:
             await slots.give()

@@ -12,6 +12,8 @@ from runner.viewer import Viewer
 
 # The bus wakes a reader at once; this is the net below it.
 RELOOK_SECONDS = 5.0
+# Of JSON text in one batch, unless a single event has more: many clients refuse messages of several megabytes.
+MAX_BATCH = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,26 @@ async def follow_events(engine: Engine, viewer: Viewer, job: ProvisionJob, after
         while True:
             # Looked at before reading: when it is final, all its events are stored.
             current = await ProvisionJob.get_or_none(id=job.id)
-            rows = await _after(job.id, position, MAX_PAGE_SIZE)
+            found = await _after(job.id, position, MAX_PAGE_SIZE)
+            rows = _fitting(found)
             position = rows[-1].seq if rows else position
             end = current is None or (current.final and position >= current.event_count)
             if rows or end:
                 yield Batch(rows, position, end)
             if end:
                 return
-            if len(rows) < MAX_PAGE_SIZE:
+            if len(rows) == len(found) < MAX_PAGE_SIZE:
                 await listener.wait(RELOOK_SECONDS)
+
+
+def _fitting(rows: list[JobEvent]) -> list[JobEvent]:
+    """The first of them that fit into one batch."""
+    size = 0
+    for number, row in enumerate(rows):
+        size += len(row.payload)
+        if number and size > MAX_BATCH:
+            return rows[:number]
+    return rows
 
 
 async def _after(job_id: int, position: int, most: int) -> list[JobEvent]:

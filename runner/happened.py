@@ -1,6 +1,7 @@
 """One line of `events.jsonl`, read with care: the plugin wrote it, but a playbook may write there as well."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from models import HostTaskStatus, JobEvent
 COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
 MAX_HOST = 32
 MAX_NAME = 1000
-_MOST = 2**31 - 1
+MAX_DEPTH = 100
+# Far from what the columns hold: the counters go on from here.
+_MOST = 10**9
 
 Details = dict[str, Any]
 Recap = dict[str, dict[str, int]]
@@ -45,16 +48,15 @@ class Happened:
 def read_event(line: bytes) -> Happened | None:
     """The event in one line; None if it is none."""
     try:
-        event = json.loads(line, parse_constant=_no_number)
+        event = json.loads(line, parse_constant=_finite, parse_float=_finite)
         kind = event["kind"]
         details = _DETAILS[kind](event)
-        progress = event.get("progress")
         return Happened(
             kind=kind,
             at=datetime.fromisoformat(event["at"]).astimezone(UTC),
             log_start=_count(event.get("log_start", 0), 2**62),
             log_offset=_count(event["log_offset"], 2**62),
-            progress=min(max(float(progress), 0.0), 1.0) if isinstance(progress, int | float) else None,
+            progress=_number(event.get("progress"), 1.0),
             host=details.get("host"),
             details=details,
         )
@@ -62,13 +64,19 @@ def read_event(line: bytes) -> Happened | None:
         return None
 
 
-def _no_number(text: str) -> float:
-    """JSON has no NaN and no infinity; Python would read them, and clients could not."""
-    raise ValueError(text)
+def _finite(text: str) -> float:
+    """JSON has no NaN and no infinity; Python would read them, also out of 1e999, and clients could not."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _play(event: Mapping[str, Any]) -> Details:
-    return {"play": _text(event["play"]), "hosts": [_text(host, MAX_HOST) for host in event["hosts"]]}
+    hosts = event["hosts"]
+    if not isinstance(hosts, list):
+        raise TypeError
+    return {"play": _text(event["play"]), "hosts": [_text(host, MAX_HOST) for host in hosts]}
 
 
 def _task(event: Mapping[str, Any]) -> Details:
@@ -83,22 +91,23 @@ def _task(event: Mapping[str, Any]) -> Details:
 
 
 def _host(event: Mapping[str, Any]) -> Details:
-    duration, message = event.get("duration"), event.get("message")
+    message, result = event.get("message"), event.get("result")
+    shallow = _is_shallow(result)
     return {
         "host": _text(event["host"], MAX_HOST),
         "task_id": _text(event["task_id"]),
         "task": _text(event["task"]),
         "status": HostTaskStatus(event["status"]).value,
-        "duration": float(duration) if duration is not None else None,
+        "duration": _number(event.get("duration"), _MOST),
         "message": _text(message, 4000) if message is not None else None,
-        "result": event.get("result"),
-        "truncated": bool(event.get("truncated")),
+        "result": result if shallow else None,
+        "truncated": bool(event.get("truncated")) or not shallow,
     }
 
 
 def _recap(event: Mapping[str, Any]) -> Details:
     hosts: Recap = {
-        str(host): {name: _count(counters.get(name, 0), _MOST) for name in COUNTERS}
+        _text(host, MAX_HOST): {name: _count(counters.get(name, 0), _MOST) for name in COUNTERS}
         for host, counters in event["hosts"].items()
     }
     return {"hosts": hosts}
@@ -112,9 +121,32 @@ def _text(value: object, most: int = MAX_NAME) -> str:
 
 
 def _count(value: object, most: int) -> int:
-    if not isinstance(value, int) or not 0 <= value <= most:
+    if type(value) is not int or not 0 <= value <= most:
         raise ValueError
     return value
+
+
+def _number(value: object, most: float) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return min(max(float(value), 0.0), most)
+
+
+def _is_shallow(value: object) -> bool:
+    """Whether whoever writes or reads it as JSON can go as deep as it is nested."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for part in level
+            if isinstance(part, dict | list)
+            for item in (part.values() if isinstance(part, dict) else part)
+        ]
+        if not level:
+            return True
+    return False
 
 
 _DETAILS: dict[str, Callable[[Mapping[str, Any]], Details]] = {

@@ -68,11 +68,11 @@ class Intake:
         """Store the whole lines that may go, at most MOST_EVENTS; how many bytes of the file they were."""
         data = os.pread(fd, READ_BYTES, self._job.events_size)
         events: list[Happened] = []
-        taken = 0
+        taken = strange = 0
         while len(events) < MOST_EVENTS and (end := data.find(b"\n", taken)) >= 0:
             event = read_event(data[taken:end])
             if event is None:
-                log.warning("a line of the events is none", job=self._job.id, offset=self._job.events_size + taken)
+                strange += 1
             elif event.log_offset > self._job.log_size and not last:
                 break
             else:
@@ -81,6 +81,8 @@ class Intake:
         if not taken and len(data) == READ_BYTES and b"\n" not in data:
             # Longer than any line of ours: written by somebody else. Its rest will be no event either.
             taken = len(data)
+        if strange:
+            log.warning("lines of the events are none", job=self._job.id, lines=strange, near=self._job.events_size)
         if taken:
             await self._store(events, taken)
         return taken
@@ -93,7 +95,7 @@ class Intake:
         self._bus.publish(Topic.EVENTS, self._job.id)
 
     async def _line(self, event: Happened) -> int | None:
-        """The 1-based line of the log where the event's output begins; None if it printed nothing."""
+        """The 1-based line of the log where the event's output begins, below blank ones; None if it printed nothing."""
         start = event.log_start
         if not 0 <= start < event.log_offset or start >= self._job.log_size:
             return None
@@ -101,7 +103,10 @@ class Intake:
             self._piece = await until_stored("line", self._job.id, lambda: self._read(start))
         if self._piece is None:
             return None
-        return self._piece.first_line + self._piece.data[: start - self._piece.start].count(b"\n")
+        skipped = start - self._piece.start
+        printed = self._piece.data[skipped : event.log_offset - self._piece.start]
+        blank = len(printed) - len(printed.lstrip(b"\n"))
+        return self._piece.first_line + self._piece.data[: skipped + blank].count(b"\n")
 
     async def _read(self, start: int) -> Piece | None:
         async for piece in read_range(self._job.id, start, self._job.log_size):

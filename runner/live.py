@@ -46,7 +46,7 @@ class Live:
             elif event.kind == "task":
                 self._move_to(details["task"][:_TASK_LENGTH])
             elif event.kind == "host":
-                self._more.setdefault(details["host"], Counter()).update(_COUNTS[details["status"]])
+                self._more.setdefault(details["host"], Counter()).update(_counts(details))
                 self._done.append(details["host"])
             elif event.kind == "recap":
                 self._recap = details["hosts"]
@@ -87,3 +87,10 @@ class Live:
 
     def _hosts(self) -> Any:  # noqa: ANN401 (a query set, whose type tortoise does not name usefully)
         return JobHost.filter(job_id=self._job_id)
+
+
+def _counts(details: dict[str, Any]) -> tuple[str, ...]:
+    """The counters that go up, as in Ansible's own recap: a change counts even where the failure does not."""
+    status, result = details["status"], details["result"]
+    changed = status == "IGNORED" and isinstance(result, dict) and result.get("changed") is True
+    return (*_COUNTS[status], "changed") if changed else _COUNTS[status]

@@ -75,6 +75,8 @@ async def _ended(
     tx: BaseDBAsyncClient, engine: Engine, job_id: int, at: datetime, reason: FailureReason | None = None
 ) -> list[int]:
     await told(await ProvisionJob.get(id=job_id), at, reason)
+    # A playbook that was stopped in the middle did not say so itself.
+    await JobHost.filter(job_id=job_id, current_task__isnull=False).update(current_task=None)
     return await release(tx, engine.dispatcher, job_id)
 
 

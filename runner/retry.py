@@ -2,8 +2,9 @@
 
 from models import JobHost, ProvisionJob
 from runner.engine import Engine
-from runner.errors import ErrorCode, Problem, Refused
-from runner.submit import Order, run_provision
+from runner.errors import ErrorCode, PlaycastError, Problem, Refused
+from runner.submit import Order, first_with, run_provision
+from runner.vault import Secret
 from runner.viewer import Viewer
 
 
@@ -15,6 +16,8 @@ async def retry_job(
     Refused: NOT_FOUND, JOB_NOT_FINISHED, INVALID if no host failed, and whatever refuses a new run. Without a recap it
     is not known which hosts were done, so all count as failed.
     """
+    if (first := await first_with(viewer, idempotency_key)) is not None:
+        return first
     job = await ProvisionJob.get_or_none(id=job_id)
     if job is None:
         raise Refused.one(ErrorCode.NOT_FOUND, f"there is no job {job_id}", "jobId")
@@ -30,7 +33,7 @@ async def retry_job(
     if gone:
         message = f"job {job_id} ran on servers that were deleted since: {', '.join(gone[:5])}"
         raise Refused.one(ErrorCode.NOT_FOUND, message, "jobId")
-    secret = engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
+    secret = _secrets(engine, job)
     order = Order(
         recipe=job.recipe,
         server_ids=[row.server_id for row in chosen if row.server_id is not None],
@@ -42,11 +45,20 @@ async def retry_job(
         timeout_seconds=job.timeout_seconds,
         priority=job.priority,
         idempotency_key=idempotency_key,
+        secrets=frozenset(secret),
     )
     try:
         return await run_provision(engine, viewer, order, retry_of=job.id)
     except Refused as refusal:
         raise Refused(_of_this_input(problem) for problem in refusal.problems) from refusal
+
+
+def _secrets(engine: Engine, job: ProvisionJob) -> Secret:
+    """The values of its secret inputs."""
+    try:
+        return engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
+    except PlaycastError as error:
+        raise Refused.one(ErrorCode.INVALID, str(error), "jobId") from error
 
 
 def _failed(row: JobHost) -> bool:

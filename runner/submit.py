@@ -39,11 +39,13 @@ class Order:
     timeout_seconds: int | None = None
     priority: int = 0
     idempotency_key: str | None = None
+    # Variables that stay secret, even where the recipe no longer says so.
+    secrets: frozenset[str] = frozenset()
 
 
 async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_of: int | None = None) -> ProvisionJob:
     """Store a PENDING job and queue it; durable when this returns. Refused leaves nothing behind."""
-    key = _key(viewer, order)
+    key = _key(viewer, order.idempotency_key)
     if key is not None and (first := await _with_key(key)) is not None:
         return first
     recipe, columns = _checked(engine, order)
@@ -68,9 +70,11 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
             await told(job, job.created_at)
             admitted = await admit(tx, engine.dispatcher, job, [server.id for server in servers])
     except IntegrityError:
-        # The same key came twice at once (or a server was deleted just now): the first job answers both.
+        # The same key came twice at once: the first job answers both.
         if key is not None and (first := await _with_key(key)) is not None:
             return first
+        # Or a server was deleted just now, which this refuses.
+        await _servers(order.server_ids)
         raise
     if admitted:
         await engine.dispatcher.committed(job.id)
@@ -85,6 +89,7 @@ def _job_host(job: ProvisionJob, server: Server) -> JobHost:
 def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
     recipe = engine.recipes.allowed(order.recipe)
     plain, secret = check_extra_vars(recipe.inputs, order.extra_vars)
+    secret |= {name: plain.pop(name) for name in order.secrets & plain.keys()}
     _check_prompts(recipe, plain)
     timeout = order.timeout_seconds
     if timeout is None:
@@ -133,10 +138,16 @@ async def _servers(server_ids: Sequence[int]) -> list[Server]:
     return [found[server_id] for server_id in server_ids]
 
 
-def _key(viewer: Viewer, order: Order) -> str | None:
-    if order.idempotency_key is None:
+async def first_with(viewer: Viewer, idempotency_key: str | None) -> ProvisionJob | None:
+    """The job that was made with this key of this caller in the last 24 hours; Refused if it is no key."""
+    key = _key(viewer, idempotency_key)
+    return await _with_key(key) if key is not None else None
+
+
+def _key(viewer: Viewer, idempotency_key: str | None) -> str | None:
+    if idempotency_key is None:
         return None
-    key = checks.text(order.idempotency_key, "idempotencyKey")
+    key = checks.text(idempotency_key, "idempotencyKey")
     if not 1 <= len(key) <= MAX_KEY_LENGTH:
         raise checks.invalid(f"an idempotency key has 1 to {MAX_KEY_LENGTH} characters", "idempotencyKey")
     # Scoped to the caller: nobody can learn of, or be given, another caller's job by guessing its key.

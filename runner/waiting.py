@@ -50,5 +50,6 @@ def message_of(job: ProvisionJob, waits: Sequence[Wait]) -> str:
     if job.admitted_at is not None or not waits:
         return FOR_A_SLOT
     told = "; ".join(str(wait) for wait in waits[:_MOST_NAMED])
-    more = f" and {len(waits) - _MOST_NAMED} other jobs" if len(waits) > _MOST_NAMED else ""
+    others = len(waits) - _MOST_NAMED
+    more = f" and {others} other {'job' if others == 1 else 'jobs'}" if others > 0 else ""
     return f"waits for {told}{more}"
