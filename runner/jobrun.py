@@ -5,6 +5,7 @@ import shutil
 import signal
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
@@ -27,7 +28,7 @@ START_POLL_SECONDS = 0.02
 # The bus tells of a cancel at once; this is the net below it.
 RELOOK_SECONDS = 5.0
 # Stands for a run.json that cannot be read: a process of no boot, so one that has ended.
-_UNREADABLE = {"supervisor": {"pid": 1, "start": 0}, "boot_id": ""}
+_UNREADABLE: dict[str, Any] = {"supervisor": {"pid": 1, "start": 0}, "boot_id": ""}
 
 log = structlog.get_logger()
 
@@ -75,7 +76,7 @@ class JobRun:
                 await launch(self._engine, self._job)
             except PlaycastError as error:
                 # A supervisor that the server started just before it was killed may have come first: then it runs.
-                if not self._dir.held():
+                if not self._dir.held() and not self._dir.run.exists():
                     return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, str(error), None)
         await until_stored("start", self._job.id, self._mark_launched)
         return None

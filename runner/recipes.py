@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import yaml
 
 from runner.errors import ErrorCode, PlaycastError, Refused, quoted
 from runner.inputs import RecipeInput
-from runner.sidecar import Sidecar, read_sidecar
+from runner.sidecar import MALFORMED, Sidecar, read_sidecar
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TREE = ("playbooks", "recipes", "roles", "group_vars")
@@ -24,14 +24,14 @@ log = structlog.get_logger()
 class Recipe:
     """One playbook of the allow-list. `revision` is the SHA-256 over it, the roles and the group_vars.
 
-    `prompts` are the variables that its plays ask a person for, and give no default.
+    `prompts` are the variables that its plays ask a person for, and whether they go on with a default.
     """
 
     name: str
     description: str | None
     revision: str
     sidecar: Sidecar
-    prompts: tuple[str, ...]
+    prompts: Mapping[str, bool]
     playbook: Path
 
     @property
@@ -122,12 +122,17 @@ def _plays(playbook: Path) -> list[dict[str, Any]]:
     """The plays as far as they are readable; running a broken playbook shows ansible's own, exact message."""
     try:
         plays = yaml.load(playbook.read_text(), Loader=_PlaybookLoader)  # noqa: S506 (a SafeLoader, with tags ignored)
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, OSError, *MALFORMED):
         return []
     return [play for play in plays if isinstance(play, dict)] if isinstance(plays, list) else []
 
 
-def _prompts(plays: list[dict[str, Any]]) -> tuple[str, ...]:
+def _prompts(plays: list[dict[str, Any]]) -> dict[str, bool]:
     lists = [items for play in plays if isinstance(items := play.get("vars_prompt"), list)]
     asked = [item for items in lists for item in items if isinstance(item, dict)]
-    return tuple(str(item["name"]) for item in asked if item.get("name") and item.get("default") is None)
+    found: dict[str, bool] = {}
+    for item in asked:
+        if item.get("name"):
+            name = str(item["name"])
+            found[name] = found.get(name, True) and item.get("default") is not None
+    return found

@@ -15,6 +15,8 @@ from runner.inputs import RecipeInput, read_input
 from runner.limits import MAX_TIMEOUT_SECONDS
 
 _KEYS = ("inputs", "timeout", "pipelining")
+# What PyYAML raises beside its own errors: at 2026-99-99 for one, which is no date, or at a thousand brackets.
+MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def read_sidecar(path: Path) -> Sidecar:
         return Sidecar()
     try:
         return _sidecar(yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (OSError, yaml.YAMLError, *MALFORMED) as error:
         raise PlaycastError(f"{path} does not describe a recipe: {error}") from error
 
 

@@ -90,7 +90,7 @@ def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
     recipe = engine.recipes.allowed(order.recipe)
     plain, secret = check_extra_vars(recipe.inputs, order.extra_vars)
     secret |= {name: plain.pop(name) for name in order.secrets & plain.keys()}
-    _check_prompts(recipe, plain)
+    _check_prompts(recipe, plain, secret)
     timeout = order.timeout_seconds
     if timeout is None:
         timeout = recipe.sidecar.timeout or engine.timeout
@@ -110,11 +110,16 @@ def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
     }
 
 
-def _check_prompts(recipe: Recipe, given: Mapping[str, object]) -> None:
-    """Nobody is there to answer: ansible would go on with nothing, and the job would look well."""
-    for name in recipe.prompts:
-        if name not in given:
+def _check_prompts(recipe: Recipe, plain: Mapping[str, object], secret: Mapping[str, object]) -> None:
+    """Nobody is there to answer: ansible would go on with nothing, or with a default, and the job would look well."""
+    for name, has_default in recipe.prompts.items():
+        message = None
+        if name in secret:
+            # Ansible asks all the same, as it gets this one by way of the inventory, and takes its own answer.
+            message = f"the playbook asks for {name} (vars_prompt), which a secret input cannot answer: let it not ask"
+        elif name not in plain and not has_default:
             message = f"the playbook asks for {name} (vars_prompt): send it as an extra variable"
+        if message is not None:
             raise checks.invalid(message, "extraVars", name)
 
 

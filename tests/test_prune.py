@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import JobStatus, LogChunk, ProvisionJob, Server, ServerAuthKind, ServerLock
 from playcast.database import migrate, opened
 from runner import prune
 from runner.jobdir import JobDir
-from runner.prune import Pruner
+from runner.prune import PAGES, Pruner
 from runner.retention import GOING, JOB_BYTES, Retention, Totals, Victim, Why
 from tests import postgres
 from tests.ended import database, ended_job, files_of, rows_of
@@ -250,6 +251,28 @@ async def test_the_sqlite_file_gives_the_space_back(stored: None, data_dir: Path
     assert size < file.stat().st_size < both - size + 2**20
     assert [bytes(row.data) for row in await LogChunk.filter(job_id=young.id).order_by("start")] == kept
     assert await LogChunk.filter(job_id=old.id).count() == 0
+
+
+async def test_free_pages_go_in_small_steps(stored: None, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ended_job(data_dir, os.urandom(4 * 2**20), cut=65536)
+    await LogChunk.all().delete()
+    seen: list[int] = []
+    count = prune._free_pages
+
+    async def counted(connection: BaseDBAsyncClient) -> int:
+        seen.append(await count(connection))
+        return seen[-1]
+
+    monkeypatch.setattr(prune, "_free_pages", counted)
+    await prune.give_space_back(keep=300)
+    kept = seen[-1]
+    await prune.give_space_back()
+
+    assert seen[0] > 1000
+    assert 300 - PAGES < kept <= 300
+    assert seen[-1] == 0
+    # One step more or less for the pages that SQLite keeps its own notes in.
+    assert abs(len(seen) - 3 - seen[0] // PAGES) <= 1
 
 
 @pytest.mark.postgres

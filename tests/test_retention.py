@@ -82,10 +82,14 @@ async def test_by_bytes_a_job_counts_its_rows_its_events_and_its_log(empty: None
     ]
 
 
-async def test_what_goes_by_age_takes_no_room(empty: None) -> None:
+async def test_what_goes_anyway_takes_no_room(empty: None) -> None:
     await job_row(log_size=50)
     await job_row(days=40, log_size=1000)
-    assert await chosen(Retention(logs_days=30, logs_bytes=50)) == [(2, "log", "by age", 1000)]
+    await job_row(fence=GOING, log_size=1000)
+    assert await chosen(Retention(logs_days=30, logs_bytes=50, jobs_bytes=2 * JOB_BYTES + 50)) == [
+        (2, "log", "by age", 1000),
+        (3, "job+log", "begun before", JOB_BYTES + 1000),
+    ]
 
 
 async def test_nothing_that_is_not_final_or_holds_a_server_is_touched_or_counted(empty: None) -> None:
