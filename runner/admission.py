@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import Q
+from tortoise.functions import Min
 
 from models import JobHost, JobStatus, ProvisionJob, ServerLock
 from runner.dispatch import Dispatcher
@@ -58,14 +59,23 @@ async def servers_of(job_id: int) -> list[int]:
     return [int(str(row)) for row in rows]
 
 
-async def first_waiting(server_id: int) -> ProvisionJob | None:
-    """The waiting job of best rank on a server."""
-    return await ProvisionJob.filter(_WAITING, hosts__server_id=server_id).order_by("-priority", "id").first()
+async def first_waiting(server_ids: Iterable[int]) -> dict[int, int]:
+    """The waiting job of best rank on each of these servers that one waits for, by server."""
+    waiting = JobHost.filter(
+        job__status=JobStatus.PENDING, job__admitted_at__isnull=True, server_id__in=list(server_ids)
+    )
+    # One row for each server and priority, however many wait there.
+    oldest = waiting.annotate(oldest=Min("job_id")).group_by("server_id", "job__priority")
+    best: dict[int, tuple[int, int]] = {}
+    for server_id, priority, job_id in await oldest.values_list("server_id", "job__priority", "oldest"):
+        rank = (-priority, job_id)
+        best[server_id] = min(rank, best.get(server_id, rank))
+    return {server_id: job_id for server_id, (_, job_id) in best.items()}
 
 
 async def _first_in_rank(server_ids: Iterable[int]) -> list[ProvisionJob]:
-    found = {job.id: job for server_id in server_ids if (job := await first_waiting(server_id)) is not None}
-    return sorted(found.values(), key=lambda job: (-job.priority, job.id))
+    found = await first_waiting(server_ids)
+    return await ProvisionJob.filter(id__in=list(set(found.values()))).order_by("-priority", "id")
 
 
 async def _reserved(job: ProvisionJob, server_ids: Sequence[int]) -> bool:

@@ -132,7 +132,8 @@ def _prompts(plays: list[dict[str, Any]]) -> dict[str, bool]:
     asked = [item for items in lists for item in items if isinstance(item, dict)]
     found: dict[str, bool] = {}
     for item in asked:
-        if item.get("name"):
-            name = str(item["name"])
+        name = item.get("name")
+        # One that is a template itself cannot be known before.
+        if isinstance(name, str) and name.isidentifier():
             found[name] = found.get(name, True) and item.get("default") is not None
     return found

@@ -32,12 +32,13 @@ async def waits_of(job_ids: Sequence[int]) -> dict[int, list[Wait]]:
     needed = await rows.order_by("id")
     servers = {row.server_id for row in needed if row.server_id is not None}
     holders = dict(await ServerLock.filter(server_id__in=list(servers)).values_list("server_id", "job_id"))
-    jobs = {job.id: job for job in await ProvisionJob.filter(id__in=[*holders.values(), *job_ids])}
-    first = {server: await first_waiting(server) for server in servers - holders.keys()}
+    first = await first_waiting(servers - holders.keys())
+    in_the_way = {*holders.values(), *first.values()}
+    jobs = {job.id: job for job in await ProvisionJob.filter(id__in=list(in_the_way))}
     found: dict[int, dict[int, Wait]] = {job_id: {} for job_id in job_ids}
     for row in needed:
         server = row.server_id or 0
-        other = jobs.get(holders[server]) if server in holders else first.get(server)
+        other = jobs.get(holders.get(server) or first.get(server, 0))
         # Read at different moments: whoever stood in the way may be gone, or be the job itself by now.
         if other is not None and other.id != row.job_id:
             wait = found[row.job_id].setdefault(other.id, Wait(other, holds=server in holders))

@@ -76,15 +76,17 @@ async def test_strange_texts_are_stored_and_can_be_shown(desk: Desk) -> None:
     )
     await desk.take()
     desk.write(line("host"), line("host", at="9999-12-31T23:59:59.999999+00:00"))
+    desk.write(line("host", at="0001-01-01T00:00:00+00:00"))
     await desk.take()
 
     rows = await desk.rows()
-    assert [row.kind for row in rows] == ["play", "task", "host", "host", "recap", "host", "host"]
+    assert [row.kind for row in rows] == ["play", "task", "host", "host", "recap", "host", "host", "host"]
+    assert [row.at.year for row in rows[-2:]] == [9999, 1]
     shown = [event_of(row) for row in rows]
     assert isinstance(shown[2], HostTaskEvent)
     assert str(shown[2].result) == str({strange: [strange, 10**400, 1e308]})
     assert shown[2].message == "NUL \ufffd, half a pair ?, €, 😀"
-    assert await desk.counters() == {"ok": 10**9 + 2}
+    assert await desk.counters() == {"ok": 10**9 + 3}
 
 
 async def test_an_event_waits_for_the_log_that_it_names(desk: Desk) -> None:

@@ -129,6 +129,7 @@ def uses(jobs: list[Job]) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_two_hundred_random_jobs(start_app: StartApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
@@ -138,7 +139,7 @@ async def test_two_hundred_random_jobs(start_app: StartApp, tmp_path: Path, monk
     servers = [await api.create_server(name=f"s{place}") for place in range(SERVERS)]
 
     priorities = await submit_all(api, servers, ALL, "base")
-    jobs = await all_ended(api, 110)
+    jobs = await all_ended(api, 250)
 
     check_history(jobs, priorities)
     check_marks(marks, uses(jobs))
@@ -167,7 +168,7 @@ def check_sessions(sshd: Sshd, count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120 if REAL < ALL else 1800)
+@pytest.mark.timeout(300 if REAL < ALL else 1800)
 async def test_real_random_jobs_over_ssh(
     start_app: StartApp, tmp_path: Path, add_recipe: Callable[[str, str], None], machines: tuple[list[Sshd], str]
 ) -> None:
@@ -184,7 +185,7 @@ async def test_real_random_jobs_over_ssh(
     ]
 
     priorities = await submit_all(api, servers, REAL, "marks", marks=str(marks))
-    jobs = await all_ended(api, 110 if REAL < ALL else 1700)
+    jobs = await all_ended(api, 250 if REAL < ALL else 1700)
 
     check_history(jobs, priorities)
     check_marks(marks, uses(jobs))

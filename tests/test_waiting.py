@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 
 from models import ProvisionJob
+from runner import launch
+from runner.dispatch import LocalDispatcher
 from runner.waiting import message_of, waits_of
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.locking import fleet_on
+from tests.standin import make_program
 
+WORK = LocalDispatcher.work
 READ = """
 query Read($job: ID!, $server: ID!) {
   job(id: $job) { status message waitingFor { number } }
@@ -30,7 +34,7 @@ async def still(monkeypatch: pytest.MonkeyPatch, start_app: StartApp) -> Api:
     async def deliver_nothing(*_: object) -> None:
         """No slot ever becomes free."""
 
-    monkeypatch.setattr("runner.dispatch.LocalDispatcher.work", deliver_nothing)
+    monkeypatch.setattr(LocalDispatcher, "work", deliver_nothing)
     return await start_app()
 
 
@@ -83,6 +87,29 @@ async def test_who_does_not_wait_says_nothing_of_it(still: Api) -> None:
 async def said(job_id: int) -> str:
     waits = (await waits_of([job_id]))[job_id]
     return message_of(await ProvisionJob.get(id=job_id), waits)
+
+
+async def test_a_restart_goes_on_with_who_waits(
+    still: Api, start_app: StartApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    servers = [await still.create_server(name=f"s{place}") for place in range(3)]
+    for places in ([0, 1], [1, 2], [0], [2]):
+        await still.run("base", *(servers[place] for place in places))
+    await still.client.close()
+    (tmp_path / "marks").mkdir()
+    program = make_program(tmp_path, tmp_path / "marks", 0.0)
+    monkeypatch.setattr(LocalDispatcher, "work", WORK)
+    monkeypatch.setattr(launch, "find_ansible_playbook", lambda: program)
+
+    api = await start_app()
+
+    for number in (1, 2, 3, 4):
+        assert (await api.finished(str(number)))["status"] == "SUCCESS"
+    order = {
+        server: [line.split()[1] for line in (tmp_path / "marks" / server).read_text().splitlines()[::2]]
+        for server in ("srv-1", "srv-2", "srv-3")
+    }
+    assert order == {"srv-1": ["1", "3"], "srv-2": ["1", "2"], "srv-3": ["2", "4"]}
 
 
 async def test_many_servers_and_one_more_are_counted(tmp_path: Path, ansible_dir: Path) -> None:
