@@ -13,7 +13,7 @@ STAMP := .venv/.installed
 # Which interpreter .venv is made with; the first that fits when nothing is said.
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 
-.PHONY: help install run test check fix schema bench lock migrations clean
+.PHONY: help install run test chaos check fix schema bench lock migrations clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
@@ -81,6 +81,12 @@ test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pyte
 	echo '== Tests on PostgreSQL'; suite 'postgres'; \
 	$(BIN)/coverage report; \
 	[ -n "$$ran" ] && [ -z "$$failed" ]
+
+# CHAOS_SEED=… repeats the moments of a run.
+chaos: $(STAMP) ## Kill the server 60 times while 20 jobs print, and hold out bad conditions at full length
+	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest -s tests/test_chaos.py $(args)
+	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest $(args) \
+		tests/test_bad_conditions.py tests/test_bad_directories.py tests/test_clients_that_leave.py
 
 check: $(STAMP) ## Check style, types and the direction of imports
 	$(BIN)/ruff check

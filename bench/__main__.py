@@ -2,9 +2,15 @@
 
 import sys
 
-from bench import job_path, log_path
+from bench import cancel, events_path, job_path, log_path, recovery
 
-PARTS = {"job": job_path.rows, "log": log_path.rows}
+PARTS = {
+    "job": job_path.rows,
+    "log": log_path.rows,
+    "events": events_path.rows,
+    "cancel": cancel.rows,
+    "recovery": recovery.rows,
+}
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """Stands where ansible-playbook stands, and prints: so that only the path of a log line is measured.
 
 Takes its orders from the job's extra variables (`vars.yml`): `lines`, and `rate` lines a second (0: as fast as it
-can). One write per line, as ansible does, but straight into the log: what masking takes counts as ansible's own. Run
-without a job (`printer.py LINES RATE`), it is its own baseline.
+can); with `hold` it prints them once more when the file `more` is in the data directory, and ends with the file `go`.
+One write per line, as ansible does, but straight into the log: what masking takes counts as ansible's own. Run without
+a job (`printer.py LINES RATE`), it is its own baseline.
 """
 
 import json
@@ -21,6 +22,10 @@ def main() -> None:
     else:
         orders = {name: int(number) for name, number in re.findall(r'"(\w+)": (\d+)', Path("vars.yml").read_text())}
     emit(orders["lines"], orders["rate"])
+    if orders.get("hold"):
+        wait_for("more")
+        emit(orders["lines"], orders["rate"])
+        wait_for("go")
     used = resource.getrusage(resource.RUSAGE_SELF)
     Path("printer.json").write_text(json.dumps({"cpu": used.ru_utime + used.ru_stime}))
     if "PLAYCAST_EVENTS" in os.environ:
@@ -34,8 +39,15 @@ def main() -> None:
             "rescued": 0,
             "ignored": 0,
         }
-        event = {"kind": "recap", "hosts": dict.fromkeys(hosts, counts)}
+        about = {"kind": "recap", "at": "2026-01-01T00:00:00Z", "log_offset": 0}
+        event = {**about, "hosts": dict.fromkeys(hosts, counts)}
         Path(os.environ["PLAYCAST_EVENTS"]).write_text(json.dumps(event) + "\n")
+
+
+def wait_for(name: str) -> None:
+    """Wait until the data directory holds such a file."""
+    while not (Path("../..") / name).exists():
+        time.sleep(0.25)
 
 
 def emit(lines: int, rate: int) -> None:

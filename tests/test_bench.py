@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from bench import log_path
+import pytest
+
+from bench import cancel, events_path, log_path, recovery
 from bench.server import Server, flood_ansible_dir
 
 
@@ -15,3 +17,27 @@ def test_every_watcher_of_the_benchmark_gets_every_line(tmp_path: Path) -> None:
         assert log_path._printer_cpu(server, job) > 0
         assert server.cpu() > 0
         assert server.process.poll() is None
+
+
+def test_the_plugin_of_the_benchmark_writes_its_events(tmp_path: Path) -> None:
+    cpus, walls = events_path.measured(tmp_path, hosts=2, rounds=1)
+
+    assert (len(cpus), len(walls)) == (1, 1)
+    assert min(*cpus, *walls) > 0
+
+
+@pytest.mark.slow
+def test_the_canceled_job_of_the_benchmark_is_canceled(tmp_path: Path) -> None:
+    seconds, bare_seconds = cancel.measured(tmp_path, rounds=1)
+
+    assert (len(seconds), len(bare_seconds)) == (1, 1)
+    assert min(*seconds, *bare_seconds) > 0
+
+
+@pytest.mark.slow
+def test_the_jobs_of_the_benchmark_are_followed_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        none, ready, followed, ended = recovery.measured(tmp_path, jobs=3)
+
+        assert 0 < ready < followed
+        assert min(none, ended) > 0

@@ -1,0 +1,8 @@
+"""How a figure is printed: the median of its rounds, and the least and the most."""
+
+
+def spread(values: list[float], unit: str = "x", digits: int = 2) -> str:
+    """Such as `1.04x (0.98 to 1.10)`."""
+    ordered = sorted(values)
+    low, middle, high = (f"{ordered[at]:.{digits}f}" for at in (0, len(ordered) // 2, -1))
+    return f"{middle}{unit} ({low} to {high})"
