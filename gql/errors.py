@@ -4,6 +4,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import MaskErrors
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from tortoise.exceptions import DBConnectionError, OperationalError
 
 from gql.enums import ErrorCode
 from runner.errors import BadInput, Problem
@@ -39,6 +40,11 @@ def is_unreadable(error: GraphQLError) -> bool:
     return error.path is None and isinstance(error.original_error, ValueError)
 
 
+def is_away(error: GraphQLError) -> bool:
+    """Whether the database did not take it; errors of a query that is wrong are more special."""
+    return type(error.original_error) in {OperationalError, DBConnectionError}
+
+
 def is_bug(error: GraphQLError) -> bool:
     """Whether nobody foresaw this error."""
     return is_ours(error) and not is_unreadable(error) and not isinstance(error.original_error, tuple(CODES))
@@ -55,6 +61,9 @@ class CodedErrors(MaskErrors):
         original = error.original_error
         if is_unreadable(error):
             original = BadInput("a value in the query cannot be read: is a number too long?")
+        if is_away(error):
+            message = "the database does not take this now: it is locked, full or away; try again"
+            return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": "UNAVAILABLE"})
         code = next((code for kind, code in CODES.items() if isinstance(original, kind)), "INTERNAL")
         message = str(original) if isinstance(original, BadInput) else self.error_message
         return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})

@@ -33,7 +33,7 @@ def dialect(url: str) -> str:
 def tortoise_config(url: str) -> dict[str, Any]:
     """Tortoise's configuration for a database URL."""
     if dialect(url) == "sqlite":
-        connection = url if "?" in url else f"{url}?synchronous=NORMAL&busy_timeout=10000"
+        connection = url if "?" in url else f"{url}?synchronous=NORMAL&busy_timeout=1000"
     else:
         connection = "asyncpg://" + url.partition("://")[2]
     return {

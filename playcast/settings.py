@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         description="Jobs that run at the same time.",
     )
     timeout: int = Field(1800, ge=1, le=MAX_TIMEOUT_SECONDS, description="Seconds after which a job is stopped.")
-    cancel_grace: float = Field(5, ge=0, le=600, description="Seconds a job has to end by itself before its processes are ended.")
+    cancel_grace: float = Field(5, ge=0, le=600, description="Seconds a job has to end by itself when it must.")
     keep_logs_days: float | None = Field(
         None, gt=0, le=_MOST_DAYS, description="Days after which the log of a finished job goes."
     )

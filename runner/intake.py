@@ -10,9 +10,9 @@ import os
 
 import structlog
 from tortoise.expressions import F
-from tortoise.transactions import in_transaction
 
 from models import JobEvent, ProvisionJob
+from models.transaction import transaction
 from runner.bus import Bus, Topic
 from runner.happened import Happened, read_event
 from runner.inotify import GrowthWatch
@@ -117,7 +117,7 @@ class Intake:
         job = self._job
         stands = ProvisionJob.filter(id=job.id, fence=job.fence, events_size=job.events_size)
         progress = next((event.progress for event in reversed(events) if event.progress is not None), job.progress)
-        async with in_transaction():
+        async with transaction():
             moved = await stands.update(
                 events_size=job.events_size + size, event_count=F("event_count") + len(rows), progress=progress
             )

@@ -4,9 +4,10 @@ import asyncio
 import json
 import os
 import pwd
+import secrets
 import shutil
+import stat
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,12 +30,12 @@ async def launch(engine: Engine, job: ProvisionJob) -> None:
     """Start `job` in its own directory; LaunchFailed says what to do when that is impossible."""
     job_dir = JobDir(engine.jobs_dir, job.id)
     targets = await _targets(engine, job)
-    _forget_last_try(job_dir)
-    # Short, since ssh's control sockets live below it and a socket's path has at most 107 bytes.
-    scratch = tempfile.mkdtemp(prefix="pc-", dir="/tmp")
+    scratch = _scratch(job_dir)
     try:
-        secrets = _prepare(engine, job, job_dir, targets, scratch)
-        await _start_supervisor(job_dir, secrets)
+        private = _prepare(engine, job, job_dir, targets, scratch)
+        # Made after spec.json has named it: a server that is killed in between leaves nothing that nobody knows of.
+        _make_scratch(Path(scratch))
+        await _start_supervisor(job_dir, private)
     except OSError as error:
         raise LaunchFailed(f"the job's directory cannot be written: {error}") from error
     finally:
@@ -42,11 +43,23 @@ async def launch(engine: Engine, job: ProvisionJob) -> None:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _forget_last_try(job_dir: JobDir) -> None:
-    """Remove what a server that was killed between writing the job's directory and starting it has left."""
+def _scratch(job_dir: JobDir) -> str:
+    """The name of the job's directory in /tmp: a new one, but of a launch that was killed its own."""
     spec = job_dir.read_json(job_dir.spec)
     if spec is not None and not job_dir.claimed():
-        shutil.rmtree(spec["scratch"], ignore_errors=True)
+        # Its supervisor may still be on the way, and finds what it looks for.
+        return str(spec["scratch"])
+    # Short, since ssh's control sockets live below it and a socket's path has at most 107 bytes.
+    return f"/tmp/pc-{secrets.token_hex(4)}"  # noqa: S108 (nobody can guess it, and `mkdir` takes no other's)
+
+
+def _make_scratch(scratch: Path) -> None:
+    try:
+        scratch.mkdir(mode=0o700)
+    except FileExistsError:
+        found = scratch.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise
 
 
 async def _targets(engine: Engine, job: ProvisionJob) -> list[Target]:
@@ -182,10 +195,10 @@ def _home(scratch: str) -> str:
         return scratch
 
 
-async def _start_supervisor(job_dir: JobDir, secrets: tuple[bytes, bytes]) -> None:
+async def _start_supervisor(job_dir: JobDir, private: tuple[bytes, bytes]) -> None:
     with ExitStack() as opened:
         fds = []
-        for name, content in zip(("playcast-inventory", "playcast-words"), secrets, strict=True):
+        for name, content in zip(("playcast-inventory", "playcast-words"), private, strict=True):
             fds.append(sealed(name, content))
             opened.callback(os.close, fds[-1])
         process = await asyncio.create_subprocess_exec(

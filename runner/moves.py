@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.transactions import in_transaction
 
 from models import FailureReason, JobEvent, JobHost, JobStatus, ProvisionJob
+from models.transaction import transaction
 from runner.admission import admit_waiting, alone, release
 from runner.bus import Topic
 from runner.engine import Engine
@@ -21,7 +21,7 @@ async def told(job: ProvisionJob, at: datetime, reason: FailureReason | None = N
 async def claim(engine: Engine, job_id: int, worker: str) -> ProvisionJob | None:
     """PENDING -> RUNNING for `worker`; None if the job is not PENDING any more."""
     now = datetime.now(UTC)
-    async with in_transaction():
+    async with transaction():
         job = await ProvisionJob.claim(job_id, worker, now)
         if job is not None:
             await told(job, now)
@@ -33,7 +33,7 @@ async def claim(engine: Engine, job_id: int, worker: str) -> ProvisionJob | None
 async def finish(engine: Engine, job: ProvisionJob, outcome: Outcome) -> bool:
     """RUNNING -> a final state, if this claim still holds; its servers go to the jobs that wait for them."""
     now = datetime.now(UTC)
-    async with in_transaction() as tx:
+    async with transaction() as tx:
         await alone(tx)
         moved = await job.finish(
             status=outcome.status,
@@ -51,7 +51,7 @@ async def finish(engine: Engine, job: ProvisionJob, outcome: Outcome) -> bool:
 async def cancel_pending(engine: Engine, job_id: int, by: str) -> bool:
     """PENDING -> CANCELED at once; False if the job is not PENDING any more."""
     now = datetime.now(UTC)
-    async with in_transaction() as tx:
+    async with transaction() as tx:
         await alone(tx)
         moved = await ProvisionJob.cancel_pending(job_id, by, now)
         admitted = await _ended(tx, engine, job_id, now) if moved else []
@@ -64,7 +64,7 @@ async def admit_all(engine: Engine) -> None:
     """Admit every waiting job that may go: at a start, for what an earlier version or a crash left behind."""
     waiting = JobHost.filter(job__status=JobStatus.PENDING, job__admitted_at__isnull=True, server_id__isnull=False)
     for server_id in await waiting.distinct().values_list("server_id", flat=True):
-        async with in_transaction() as tx:
+        async with transaction() as tx:
             await alone(tx)
             admitted = await admit_waiting(tx, engine.dispatcher, [int(str(server_id))])
         for job_id in admitted:

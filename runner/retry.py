@@ -24,19 +24,11 @@ async def retry_job(
     if not job.final:
         message = f"job {job_id} has not ended yet: wait for its end, or cancel it first"
         raise Refused.one(ErrorCode.JOB_NOT_FINISHED, message, "jobId")
-    rows = await JobHost.filter(job_id=job_id).order_by("id")
-    chosen = [row for row in rows if not failed_hosts_only or _failed(row)]
-    if not chosen:
-        message = f"job {job_id} failed on no host: leave failedHostsOnly out to run it on all of them"
-        raise Refused.one(ErrorCode.INVALID, message, "failedHostsOnly")
-    gone = [row.server_name for row in chosen if row.server_id is None]
-    if gone:
-        message = f"job {job_id} ran on servers that were deleted since: {', '.join(gone[:5])}"
-        raise Refused.one(ErrorCode.NOT_FOUND, message, "jobId")
+    chosen = await _chosen(job_id, failed_hosts_only=failed_hosts_only)
     secret = _secrets(engine, job)
     order = Order(
         recipe=job.recipe,
-        server_ids=[row.server_id for row in chosen if row.server_id is not None],
+        server_ids=chosen,
         extra_vars={**(job.extra_vars or {}), **secret},
         check=job.check_mode,
         diff=job.diff,
@@ -51,6 +43,20 @@ async def retry_job(
         return await run_provision(engine, viewer, order, retry_of=job.id)
     except Refused as refusal:
         raise Refused(_of_this_input(problem) for problem in refusal.problems) from refusal
+
+
+async def _chosen(job_id: int, *, failed_hosts_only: bool) -> list[int]:
+    """The servers to run on again, in the order of the old request."""
+    rows = await JobHost.filter(job_id=job_id).order_by("id")
+    chosen = [row for row in rows if not failed_hosts_only or _failed(row)]
+    if not chosen:
+        message = f"job {job_id} failed on no host: leave failedHostsOnly out to run it on all of them"
+        raise Refused.one(ErrorCode.INVALID, message, "failedHostsOnly")
+    gone = [row.server_name for row in chosen if row.server_id is None]
+    if gone:
+        message = f"job {job_id} ran on servers that were deleted since: {', '.join(gone[:5])}"
+        raise Refused.one(ErrorCode.NOT_FOUND, message, "jobId")
+    return [row.server_id for row in chosen if row.server_id is not None]
 
 
 def _secrets(engine: Engine, job: ProvisionJob) -> Secret:

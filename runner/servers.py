@@ -6,10 +6,11 @@ from typing import Any
 
 from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
-from tortoise.transactions import in_transaction
 
 from models import FINAL, JobHost, Server, ServerTag
+from models.transaction import transaction
 from runner import checks
+from runner.admission import alone
 from runner.credentials import Credential
 from runner.engine import Engine
 from runner.errors import ErrorCode, Problem, Refused, quoted
@@ -35,7 +36,7 @@ async def create_server(engine: Engine, viewer: Viewer, given: ServerFields) -> 
     """Store a new server; Refused if a field is malformed or the name is taken."""
     columns = _columns(engine, given)
     try:
-        async with in_transaction():
+        async with transaction():
             server = await Server.create(**{"variables": {}, **columns})
             await _set_tags(server, given.tags or [])
     except IntegrityError as error:
@@ -52,7 +53,7 @@ async def update_server(engine: Engine, viewer: Viewer, server_id: int, given: S
         # Another address is another machine: its key is learned at the next contact.
         columns["host_key"] = None
     try:
-        async with in_transaction():
+        async with transaction():
             # Only these: a job that ends just now may be storing the host key that it has learned.
             await server.update_from_dict(columns).save(update_fields=[*columns, "updated_at"])
             if given.tags is not None:
@@ -64,7 +65,9 @@ async def update_server(engine: Engine, viewer: Viewer, server_id: int, given: S
 
 async def delete_server(engine: Engine, viewer: Viewer, server_id: int) -> int:
     """Remove a server; Refused (IN_USE) while a job that is not final needs it."""
-    async with in_transaction():
+    async with transaction() as tx:
+        # No job may be stored between the look and the deletion.
+        await alone(tx)
         server = await _existing(server_id)
         job = await JobHost.filter(server_id=server_id).exclude(job__status__in=list(FINAL)).first()
         if job is not None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
-from tortoise.transactions import in_transaction
 
 from models import JobHost, JobStatus, ProvisionJob, Server
+from models.transaction import transaction
 from runner import checks
 from runner.admission import admit, alone
 from runner.bus import Topic
@@ -51,7 +51,7 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
     recipe, columns = _checked(engine, order)
     servers = await _servers(order.server_ids)
     try:
-        async with in_transaction() as tx:
+        async with transaction() as tx:
             await alone(tx)
             await _expire(key)
             job = await ProvisionJob.create(

@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tortoise.transactions import in_transaction
-
 from models import LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
+from models.transaction import transaction
 from runner.bus import Bus, Topic
 from runner.cut import lines_end, text_end
 from runner.inotify import GrowthWatch
@@ -120,7 +119,7 @@ class Tail:
             rows.append(LogChunk(job_id=job.id, start=start, first_line=line + 1, data=data, emitted_at=now))
             start += len(data)
             line += data.count(b"\n")
-        async with in_transaction():
+        async with transaction():
             moved = await ProvisionJob.filter(id=job.id, fence=job.fence, log_size=job.log_size).update(
                 log_size=start, line_count=line
             )

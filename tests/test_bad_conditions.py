@@ -91,7 +91,6 @@ async def test_a_locked_database_delays_and_loses_nothing(data_dir: Path, ansibl
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the answer is the one of a bug, `Unexpected error.`: nobody translates it", strict=True)
 async def test_a_call_that_a_locked_database_refuses_says_so(api: Api, data_dir: Path) -> None:
     server = await api.create_server()
     with locked(data_dir):
@@ -236,7 +235,6 @@ main()
         pytest.param(
             *(False, (sys.executable, "-c", IMPATIENT)),
             id="database for long",
-            marks=pytest.mark.xfail(reason="COMMIT raises sqlite3's own error, which nobody waits out", strict=True),
         ),
     ],
 )

@@ -22,9 +22,6 @@ main()
 """
 
 
-@pytest.mark.xfail(
-    reason="a call that ends while its transaction begins keeps the database's lock for ever", strict=True
-)
 async def test_a_client_that_hangs_up_does_not_keep_the_database(data_dir: Path, ansible_dir: Path) -> None:
     async with serving(data_dir, ansible_dir, program=[sys.executable, "-c", DRIVER]) as server:
         with pytest.raises(TimeoutError):
