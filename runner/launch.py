@@ -22,6 +22,9 @@ from runner.memfile import sealed
 from runner.servers import tags_of
 from runner.sidecar import Sidecar
 
+# Our own, in front of all others: sshpass.
+_PROGRAMS = Path(__file__).with_name("bin")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SECRET_FD = 3
 _WORDS_FD = 4
 
@@ -161,7 +164,7 @@ def _environment(
     if ServerAuthKind.PASSWORD in kinds and shutil.which("sshpass") is None:
         raise LaunchFailed("sshpass is not installed, and a server of this job logs in with a password")
     environment = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"{_PROGRAMS}:{Path(sys.executable).parent}:{_PATH}",
         "HOME": _home(scratch),
         "LANG": "C.UTF-8",
         "TMPDIR": scratch,

@@ -17,6 +17,7 @@ _SENT_KEY = re.compile(
     r"^The fingerprint for the \S+ key sent by the remote host is\s+(SHA256:[A-Za-z0-9+/]{43})", re.MULTILINE
 )
 _METHODS = re.compile(r"Permission denied \(([a-z,-]{1,100})\)")
+_TRY_AGAIN = "Permission denied, please try again"
 _AWAY = (
     ("Connection refused", "connection refused; check host, port and firewall"),
     ("Could not resolve hostname", "its host name cannot be resolved; check host and DNS"),
@@ -55,7 +56,8 @@ def failed(trouble: Trouble | None) -> Cause:
     """A server on which a task failed."""
     if trouble is None:
         return Cause("failed on ")
-    said = plain(_bare(trouble.said))
+    # 2.21 says it with more words than those before.
+    said = plain(_bare(trouble.said)).replace("The command exited with a non-zero return code", "non-zero return code")
     return Cause("failed on ", f' at "{plain(trouble.task, _MOST_TASK)}"{": " if said else ""}{said}')
 
 
@@ -64,7 +66,7 @@ def away(trouble: Trouble | None, server_id: str, user: str, pinned: str | None)
     said = _bare(trouble.said) if trouble is not None else ""
     if "Host key verification failed" in said:
         return _host_key(said, server_id, pinned)
-    if "Invalid/incorrect" in said:
+    if "Invalid/incorrect" in said or _TRY_AGAIN in said:
         return Cause("", f" refused the password of {user}: check user and password")
     if methods := _METHODS.search(said):
         return Cause("", f" refused to log in {user} (it takes {methods[1]}): check user and credential")

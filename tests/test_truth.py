@@ -138,7 +138,11 @@ async def test_what_playbooks_come_to(api: Api, add_recipe: AddRecipe) -> None:
     ended = await asyncio.gather(*(api.finished(job["id"]) for job in jobs))
     for case, job in zip(CASES.values(), ended, strict=True):
         status = "SUCCESS" if case.reason is None else "ERROR"
-        assert (job["status"], job["exitCode"], job["failureReason"], job["message"]) == (status, *case[1:])
+        # 2.21 begins this sentence with a capital and has a colon in it.
+        message = (job["message"] or "").replace("The role", "the role").replace(
+            "not found in:", "not found in"
+        ) or None
+        assert (job["status"], job["exitCode"], job["failureReason"], said) == (status, *case[1:])
 
 
 async def test_many_servers_in_one_message(api: Api, add_recipe: AddRecipe) -> None:
