@@ -139,7 +139,7 @@ async def test_what_playbooks_come_to(api: Api, add_recipe: AddRecipe) -> None:
     for case, job in zip(CASES.values(), ended, strict=True):
         status = "SUCCESS" if case.reason is None else "ERROR"
         # 2.21 begins this sentence with a capital and has a colon in it.
-        said = job["message"] and job["message"].replace("The role", "the role").replace("not found in:", "not found in")
+        said = job["message"] and job["message"].replace("The role", "the role").replace("found in:", "found in")
         assert (job["status"], job["exitCode"], job["failureReason"], said) == (status, *case[1:])
 
 
