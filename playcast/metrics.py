@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 
 from runner.prune import Pruner
+from runner.start import Starter
 from runner.worker import Worker
 
 
@@ -23,6 +24,26 @@ class WorkerCollector:
         yield GaugeMetricFamily("playcast_jobs_ended", "Jobs ended since the start.", value=self._worker.ended)
 
 
+class StarterCollector:
+    """Reads at each scrape how jobs start."""
+
+    def __init__(self, starter: Starter) -> None:
+        self._starter = starter
+
+    def collect(self) -> Iterator[Metric]:
+        """A gauge and two counters."""
+        starter = self._starter
+        yield GaugeMetricFamily(
+            "playcast_launcher_warm", "1 if the next job starts warm, by the launcher, else 0.", value=starter.ready
+        )
+        yield CounterMetricFamily(
+            "playcast_jobs_started_warm", "Jobs started by the launcher since the start.", value=starter.warm
+        )
+        yield CounterMetricFamily(
+            "playcast_jobs_started_cold", "Jobs started without the launcher since the start.", value=starter.cold
+        )
+
+
 class PrunerCollector:
     """Reads the pruner's own figures at each scrape."""
 
@@ -37,10 +58,11 @@ class PrunerCollector:
         yield CounterMetricFamily("playcast_bytes_pruned", "Bytes that these counted for.", value=gone.size)
 
 
-def make_registry(worker: Worker, pruner: Pruner) -> CollectorRegistry:
+def make_registry(worker: Worker, starter: Starter, pruner: Pruner) -> CollectorRegistry:
     """A registry of this app's own, so that two apps in one process do not mix."""
     registry = CollectorRegistry()
     registry.register(WorkerCollector(worker))
+    registry.register(StarterCollector(starter))
     registry.register(PrunerCollector(pruner))
     ProcessCollector(registry=registry)
     return registry

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,13 @@ PREFIX = "PLAYCAST_"
 _SECRETS = ("token", "secret_key", "mask_words")
 _MIN_TOKEN = 8
 _MOST_DAYS = 36500
+
+
+class LauncherMode(StrEnum):
+    """How jobs start."""
+
+    WARM = "warm"
+    COLD = "cold"
 
 
 class Settings(BaseSettings):
@@ -55,6 +63,7 @@ class Settings(BaseSettings):
     log_cap: int = Field(1024**3, ge=64 * 1024, description="Bytes at which the log of a job is cut.")
     mask_words: str | None = Field(None, description="More words to mask in logs, one on each line.")
     mask_words_file: Path | None = Field(None, description="A file that holds the words to mask.")
+    launcher: LauncherMode = Field(LauncherMode.COLD, description="warm: fork jobs from a process that has ansible.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
     worker: str = Field(default_factory=socket.gethostname, description="Name of this machine's worker.")
     url: str = Field("", description="Where `run` and `logs` find the server; default: host and port above.")

@@ -7,6 +7,7 @@ from runner.bus import Bus
 from runner.credentials import Credentials
 from runner.dispatch import Dispatcher
 from runner.recipes import RecipeBook
+from runner.start import Starter
 from runner.vault import Vault
 
 
@@ -19,6 +20,7 @@ class Engine:
     recipes: RecipeBook
     credentials: Credentials
     vault: Vault
+    starter: Starter
     jobs_dir: Path
     timeout: int
     cancel_grace: float

@@ -21,7 +21,7 @@ from runner.jobdir import JobDir
 from runner.launch import launch
 from runner.outcome import Outcome, judge
 from runner.persist import until_stored
-from runner.process import Gone, end_marked
+from runner.process import Gone, end_all
 from runner.tail import FenceLost, Tail
 
 START_POLL_SECONDS = 0.02
@@ -170,8 +170,8 @@ class JobRun:
 
 
 async def _end_processes(job_dir: JobDir) -> None:
-    """End whatever of the job is left: every process of it has the name of its events file in its environment."""
-    await end_marked(f"PLAYCAST_EVENTS={job_dir.events}")
+    """End whatever of the job is left."""
+    await end_all(job_dir.path)
     spec = job_dir.read_json(job_dir.spec)
     if spec is not None:
         await asyncio.to_thread(shutil.rmtree, spec["scratch"], ignore_errors=True)

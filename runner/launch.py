@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from models import JobHost, ProvisionJob, Server, ServerAuthKind
-from runner import child, supervise
+from runner import child
 from runner.engine import Engine
 from runner.errors import LaunchFailed
 from runner.inventory import Target, hosts_ini, known_hosts, secret_inventory, vars_file
@@ -21,6 +21,7 @@ from runner.jobdir import JobDir
 from runner.memfile import sealed
 from runner.servers import tags_of
 from runner.sidecar import Sidecar
+from runner.start import Starter
 
 # Our own, in front of all others: sshpass.
 _PROGRAMS = Path(__file__).with_name("bin")
@@ -38,7 +39,7 @@ async def launch(engine: Engine, job: ProvisionJob) -> None:
         private = _prepare(engine, job, job_dir, targets, scratch)
         # Made after spec.json has named it: a server that is killed in between leaves nothing that nobody knows of.
         _make_scratch(Path(scratch))
-        await _start_supervisor(job_dir, private)
+        await _start_supervisor(engine.starter, job_dir, private)
     except OSError as error:
         raise LaunchFailed(f"the job's directory cannot be written: {error}") from error
     finally:
@@ -198,25 +199,15 @@ def _home(scratch: str) -> str:
         return scratch
 
 
-async def _start_supervisor(job_dir: JobDir, private: tuple[bytes, bytes]) -> None:
+async def _start_supervisor(starter: Starter, job_dir: JobDir, private: tuple[bytes, bytes]) -> None:
     with ExitStack() as opened:
         fds = []
         for name, content in zip(("playcast-inventory", "playcast-words"), private, strict=True):
             fds.append(sealed(name, content))
             opened.callback(os.close, fds[-1])
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            supervise.__file__,
-            str(job_dir.path),
-            *map(str, fds),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=fds,
-            env={},
-        )
-        _, told = await process.communicate()
-    if process.returncode:
-        raise LaunchFailed(f"the job's supervisor did not start: {told.decode(errors='replace').strip()}")
+        starting = asyncio.ensure_future(starter.start(job_dir.path, fds))
+        try:
+            await asyncio.shield(starting)
+        finally:
+            # The server may stop meanwhile: a job that is halfway started would lose its temporary directory.
+            await asyncio.wait([starting])

@@ -1,6 +1,7 @@
 """Processes that are not our children: knowing when one has ended, and ending those that were left behind."""
 
 import asyncio
+import json
 import os
 import signal
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 END_SECONDS = 5.0
+_LAUNCHER = bytes(Path(__file__).with_name("launcher.py"))
 
 
 class Gone:
@@ -67,19 +69,49 @@ def start_time(pid: int) -> int | None:
     return int(fields[19])
 
 
-async def end_marked(mark: str) -> None:
-    """SIGKILL every process with `mark` (NAME=value) in its environment until none is left, for END_SECONDS at most."""
+async def end_all(job_dir: Path) -> None:
+    """SIGKILL every process of a job until none is left, for END_SECONDS at most."""
     with suppress(TimeoutError):
         async with asyncio.timeout(END_SECONDS):
-            while left := marked(mark):
+            while left := of_job(job_dir):
                 for pid in left:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 await asyncio.sleep(0.02)
 
 
+def of_job(job_dir: Path) -> list[int]:
+    """The processes of a job: its own, and what they started, as long as that keeps its environment.
+
+    Two kinds show another environment. A fork of the launcher keeps the launcher's, and its command line; it works in
+    the job's directory, where somebody's shell may stand as well. The master of an ssh connection has written its
+    title over its own: `ssh: <control path> [mux]`.
+    """
+    mark = f"PLAYCAST_EVENTS={job_dir / 'events.jsonl'}".encode()
+    # The kernel shows where the links on the way lead.
+    place = job_dir.resolve()
+    here = {str(place), f"{place} (deleted)"}
+    title = _title_of_masters(job_dir)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes()
+            is_fork = _LAUNCHER in command and str((process / "cwd").readlink()) in here
+            is_master = title is not None and command.startswith(title)
+            if is_fork or is_master or mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return sorted(found)
+
+
+def _title_of_masters(job_dir: Path) -> bytes | None:
+    try:
+        return f"ssh: {json.loads((job_dir / 'spec.json').read_bytes())['scratch']}/".encode()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def marked(mark: str) -> list[int]:
-    """The processes that started with `mark` in their environment, as far as we may look; none that has ended."""
+    """The processes that started with `mark` (NAME=value) in their environment, as far as we may look."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

@@ -1,8 +1,8 @@
 """The supervisor of one job: the small process that owns it, and lives on when everything else of Playcast dies.
 
-Standard library only: it runs as `python -I -S supervise.py JOB_DIR FD…`, each FD an open memory file that the job's
-process gets as 3, 4, …. It reads `spec.json` {argv, env, script, scratch, timeout, grace}; `script`, if it is there, is
-the Python script that `argv` goes on to run. It leaves behind, in this order:
+Standard library only: it runs as `python -I -S supervise.py JOB_DIR FD…`, or in a fork of the launcher; each FD is an
+open memory file that the job's process gets as 3, 4, …. It reads `spec.json` {argv, env, script, scratch, timeout,
+grace}; `script`, if it is there, is the Python script that `argv` goes on to run. It leaves behind, in this order:
 
 claim      made once and locked for life: at most one start, and a proof of life that needs no pid
 run.json   {boot_id, started_at, supervisor: {pid, start}, ansible: {pid, start}}; start in clock ticks since boot
@@ -22,33 +22,45 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 EXIT_RECORD_BYTES = 4096
 EXEC_FAILED = 127
+STARTED = "started"
+_MOST_FDS = 4096
+Execute = Callable[[list[str], dict[str, str]], object]
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(job_dir: str, secret_fds: list[int]) -> int:
     """Detach, start the job, and tell the caller how that went."""
+    said = detach(job_dir, secret_fds)
+    if said == STARTED:
+        return 0
+    sys.stderr.write(f"{said}\n")
+    return 1
+
+
+def detach(job_dir: str, secret_fds: list[int], leave: Sequence[int] = (), execute: Execute | None = None) -> str:
+    """Fork the supervisor; STARTED once the job runs on its own, else one line that says why not.
+
+    The fork closes `leave`. `execute` becomes the program in place of the system's own exec, in this very image.
+    """
     os.chdir(job_dir)
     os.umask(0o077)
     told, tell = os.pipe()
     if os.fork():
         os.close(tell)
         with os.fdopen(told, encoding="utf-8") as answer:
-            said = answer.read()
-        if said == "started":
-            return 0
-        sys.stderr.write(said or "the supervisor died before the job started\n")
-        return 1
-    os.close(told)
+            return answer.read().strip() or "the supervisor died before the job started"
+    for fd in (told, *leave):
+        os.close(fd)
     os.setsid()
     try:
-        _supervise(secret_fds, tell)
+        _supervise(secret_fds, tell, execute)
     except Exception as error:  # noqa: BLE001 (the last frame of a detached process: the caller must hear of it)
         with contextlib.suppress(OSError):
             os.write(tell, f"{type(error).__name__}: {error}\n".encode())
@@ -56,32 +68,37 @@ def main(job_dir: str, secret_fds: list[int]) -> int:
     os._exit(0)
 
 
-def _supervise(secret_fds: list[int], tell: int) -> None:
+def _supervise(secret_fds: list[int], tell: int, execute: Execute | None = None) -> None:
     with open("spec.json", "rb") as file:
         spec = json.load(file)
     _take_claim()
     try:
-        record, end = _run(spec, secret_fds, tell)
+        record, end = _run(spec, secret_fds, tell, execute)
     finally:
         _end_descendants()
         shutil.rmtree(spec["scratch"], ignore_errors=True)
     _write_exit_record(record, end)
 
 
-def _run(spec: dict, secret_fds: list[int], tell: int) -> tuple[int, dict[str, object]]:  # type: ignore[type-arg]  # JSON
+def _run(
+    spec: dict,  # type: ignore[type-arg]  # JSON
+    secret_fds: list[int],
+    tell: int,
+    execute: Execute | None,
+) -> tuple[int, dict[str, object]]:
     """Run the job to its end; (where to record it, what to record)."""
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     log = os.open("ansible.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     record = _reserve_exit_record()
     started_at = time.time()
-    child, failure = _start_ansible(spec, log, secret_fds)
+    child, failure = _start_ansible(spec, log, secret_fds, execute)
     for fd in (log, *secret_fds):
         os.close(fd)
     _write_run_record(child, started_at)
     # The caller may have died meanwhile; the job goes on without it.
     with contextlib.suppress(BrokenPipeError):
-        os.write(tell, b"started")
+        os.write(tell, STARTED.encode())
     os.close(tell)
     _leave_stdio()
     if failure is not None:
@@ -110,14 +127,24 @@ def _reserve_exit_record() -> int:
     return record
 
 
-def _start_ansible(spec: dict, log: int, secret_fds: list[int]) -> tuple[int, str | None]:  # type: ignore[type-arg]  # JSON
+def _start_ansible(
+    spec: dict,  # type: ignore[type-arg]  # JSON
+    log: int,
+    secret_fds: list[int],
+    execute: Execute | None,
+) -> tuple[int, str | None]:
     """Fork the ansible child; (its pid, why it could not be executed or None)."""
     fails, failed = os.pipe()
     parent = os.getpid()
     child = os.fork()
     if not child:
         try:
-            _become_ansible(spec, log, secret_fds, parent)
+            _take_place(spec, log, secret_fds, parent)
+            if execute is None:
+                os.execve(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606 (no shell is the point)
+            # Nothing closes them here by itself: the claim is locked for as long as one copy of it is open.
+            os.closerange(3 + len(secret_fds), _MOST_FDS)
+            execute(spec["argv"], spec["env"])
         except OSError as error:
             os.write(failed, f"{error.filename or spec['argv'][0]} could not be started: {error.strerror}".encode())
         finally:
@@ -128,7 +155,8 @@ def _start_ansible(spec: dict, log: int, secret_fds: list[int]) -> tuple[int, st
     return child, failure or None
 
 
-def _become_ansible(spec: dict, log: int, secret_fds: list[int], parent: int) -> None:  # type: ignore[type-arg]  # JSON
+def _take_place(spec: dict, log: int, secret_fds: list[int], parent: int) -> None:  # type: ignore[type-arg]  # JSON
+    """Leave this process with what ansible is to start with: session, descriptors, signals."""
     os.setsid()
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
@@ -147,7 +175,6 @@ def _become_ansible(spec: dict, log: int, secret_fds: list[int], parent: int) ->
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    os.execve(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606 (no shell is the point)
 
 
 def _check_script(path: str) -> None:

@@ -1,15 +1,19 @@
 """Fixtures: an app on a fresh SQLite database, its API, and an ansible directory to add playbooks to."""
 
+import asyncio
+import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from playcast.app import make_app
+from playcast.app import ENGINE, make_app
 from playcast.settings import Settings, shipped_ansible_dir
+from runner.start import Starter
+from runner.warmstart import WarmStart
 from tests.api import Api
 
 StartApp = Callable[..., Awaitable[Api]]
@@ -40,6 +44,14 @@ def add_recipe(ansible_dir: Path) -> Callable[[str, str], None]:
 
 
 @pytest.fixture
+def go(tmp_path: Path) -> Iterator[Path]:
+    """The file that a job of the playbook SLOW waits for; no such job outlives a test that fails."""
+    file = tmp_path / "go"
+    yield file
+    file.touch()
+
+
+@pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """Where the app under test keeps its data."""
     return tmp_path / "data"
@@ -51,15 +63,31 @@ async def start_app(data_dir: Path, ansible_dir: Path) -> AsyncIterator[StartApp
     clients: list[TestClient[Any, Any]] = []
 
     async def start(**given: Any) -> Api:
-        chosen = Settings(**{"data_dir": data_dir, "ansible_dir": ansible_dir, "slots": 4, "worker": "test", **given})
+        chosen = Settings(
+            **{
+                "data_dir": data_dir,
+                "ansible_dir": ansible_dir,
+                "slots": 4,
+                "worker": "test",
+                "launcher": os.environ.get("TEST_LAUNCHER", "cold"),
+                **given,
+            }
+        )
         client = TestClient(TestServer(make_app(chosen)))
         clients.append(client)
         await client.start_server()
+        await _until_warm(client.app[ENGINE].starter)
         return Api(client, chosen.token)
 
     yield start
     for client in clients:
         await client.close()
+
+
+async def _until_warm(starter: Starter) -> None:
+    """Wait for the launcher, if there is to be one, until it works or has failed: else the first jobs start cold."""
+    if isinstance(starter, WarmStart) and starter._opening is not None:
+        await asyncio.wait([starter._opening], timeout=60)
 
 
 @pytest.fixture

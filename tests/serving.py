@@ -45,6 +45,7 @@ def environment(data_dir: Path, ansible_dir: Path, **settings: str) -> dict[str,
         "HOME": os.environ["HOME"],
         "PLAYCAST_DATA_DIR": str(data_dir),
         "PLAYCAST_ANSIBLE_DIR": str(ansible_dir),
+        "PLAYCAST_LAUNCHER": "cold",
         **given,
     }
 

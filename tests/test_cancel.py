@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.process import marked
+from runner import process
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.sshd import make_key, require_sshd, start_sshd
@@ -58,10 +58,11 @@ async def until_it_prints(api: Api, job_id: str, words: str) -> None:
     raise AssertionError(text)
 
 
-def of_job(data_dir: Path, number: int) -> list[int]:
-    """Processes of the job on this machine: each carries its temporary directory in its environment."""
-    scratch = json.loads((data_dir / f"jobs/{number}/spec.json").read_text())["scratch"]
-    return list(marked(f"TMPDIR={scratch}"))
+def of_job(data_dir: Path, number: int) -> set[int]:
+    """Processes of the job on this machine: those that Playcast finds, and those with its temporary directory."""
+    job_dir = data_dir / "jobs" / str(number)
+    scratch = json.loads((job_dir / "spec.json").read_text())["scratch"]
+    return {*process.of_job(job_dir), *process.marked(f"TMPDIR={scratch}")}
 
 
 async def test_a_waiting_job_ends_at_once_and_never_starts(
@@ -98,7 +99,7 @@ async def test_a_running_job_ends_with_all_it_started(
     assert (await cancel(api, job["id"]))["userErrors"] == []
     ended = await api.finished(job["id"])
     assert (ended["status"], ended["failureReason"], ended["message"]) == ("CANCELED", None, "canceled by local")
-    assert of_job(data_dir, 1) == []
+    assert of_job(data_dir, 1) == set()
     assert (await cancel(api, job["id"]))["job"]["status"] == "CANCELED"
 
 
@@ -117,7 +118,7 @@ async def test_over_ssh_nothing_is_left_on_this_side(
         await cancel(api, job["id"])
         ended = await api.finished(job["id"])
         assert (ended["status"], ended["message"]) == ("CANCELED", "canceled by local")
-        assert of_job(data_dir, 1) == []
+        assert of_job(data_dir, 1) == set()
 
 
 async def test_what_cannot_be_canceled_says_why(api: Api) -> None:
@@ -150,4 +151,4 @@ async def test_the_word_holds_over_a_restart(
     again = await start_app()
     ended = await again.finished(job["id"])
     assert (ended["status"], ended["message"]) == ("CANCELED", f"canceled by {asked}")
-    assert of_job(data_dir, 1) == []
+    assert of_job(data_dir, 1) == set()

@@ -4,14 +4,15 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from runner.process import marked
+from playcast.app import ENGINE
+from runner.process import of_job
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.sshd import make_key, require_sshd, start_sshd
@@ -27,12 +28,12 @@ async def target(api: Api, kind: str, tmp_path: Path) -> AsyncIterator[str]:
     if kind == "local":
         yield await api.create_server()
         return
-    require_sshd()
     private, public = make_key(tmp_path)
     password = "correct horse" if kind == "password" else None
     with start_sshd(tmp_path, authorized_key=None if password else public, password=password) as sshd:
         credential = {"password": password} if password else {"privateKey": private}
-        yield await api.create_server(host=sshd.address, port=sshd.port, user=sshd.user, credential=credential)
+        far = {"name": kind, "host": sshd.address, "port": sshd.port, "user": sshd.user}
+        yield await api.create_server(**far, credential=credential)
 
 
 async def until_started(started: Path) -> None:
@@ -46,35 +47,53 @@ def below(pid: int) -> list[psutil.Process]:
     return list(psutil.Process(pid).children(recursive=True))
 
 
-@pytest.mark.parametrize("kind", ["local", "key", "password"])
+async def ends(api: Api, job: dict[str, Any], job_dir: Path, ending: str) -> None:
+    """Bring a job to its end, and look at what is left of it."""
+    run = json.loads((job_dir / "run.json").read_text())
+    processes = below(run["supervisor"]["pid"])
+    # ansible and its worker at least; over ssh also a client.
+    assert len(processes) >= 2
+    assert {process.pid for process in processes} <= set(of_job(job_dir))
+    asked_at = time.time()
+    if ending == "cancel":
+        assert (await cancel(api, job["id"]))["userErrors"] == []
+    ended = await api.finished(job["id"])
+    expected = {
+        "cancel": ("CANCELED", None, "canceled by local"),
+        "timeout": ("ERROR", "TIMEOUT", ended["message"]),
+    }
+    assert (ended["status"], ended["failureReason"], ended["message"]) == expected[ending]
+    record = json.loads((job_dir / "exit.json").read_text())
+    begun = asked_at if ending == "cancel" else record["started_at"] + 8
+    assert record["ended_at"] - begun < WITHIN
+    assert [process for process in processes if process.is_running()] == []
+    assert of_job(job_dir) == []
+    assert not Path(json.loads((job_dir / "spec.json").read_text())["scratch"]).exists()
+
+
+@pytest.mark.parametrize("kinds", [("local",), ("key", "password")], ids="+".join)
 @pytest.mark.parametrize("ending", ["cancel", "timeout"])
+@pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_nothing_is_left(
-    start_app: StartApp, add_recipe: AddRecipe, data_dir: Path, tmp_path: Path, kind: str, ending: str
+    start_app: StartApp,
+    add_recipe: AddRecipe,
+    data_dir: Path,
+    tmp_path: Path,
+    kinds: tuple[str, ...],
+    ending: str,
+    launcher: str,
 ) -> None:
+    if kinds != ("local",):
+        require_sshd()
     started = tmp_path / "started"
-    add_recipe("stubborn", STUBBORN.format(started=started))
-    api = await start_app(cancel_grace=GRACE)
-    async with target(api, kind, tmp_path) as server:
-        options: dict[str, Any] = {"timeoutSeconds": 8} if ending == "timeout" else {}
-        job = await api.run("stubborn", server, **options)
-        await until_started(started)
-        job_dir = data_dir / "jobs/1"
-        run = json.loads((job_dir / "run.json").read_text())
-        processes = below(run["supervisor"]["pid"])
-        # ansible and its worker at least; over ssh also a client.
-        assert len(processes) >= 2
-        asked_at = time.time()
-        if ending == "cancel":
-            assert (await cancel(api, job["id"]))["userErrors"] == []
-        ended = await api.finished(job["id"])
-        expected = {
-            "cancel": ("CANCELED", None, "canceled by local"),
-            "timeout": ("ERROR", "TIMEOUT", ended["message"]),
-        }
-        assert (ended["status"], ended["failureReason"], ended["message"]) == expected[ending]
-        record = json.loads((job_dir / "exit.json").read_text())
-        begun = asked_at if ending == "cancel" else record["started_at"] + 8
-        assert record["ended_at"] - begun < WITHIN
-        assert [process for process in processes if process.is_running()] == []
-        assert marked(f"PLAYCAST_EVENTS={job_dir / 'events.jsonl'}") == []
-        assert not Path(json.loads((job_dir / "spec.json").read_text())["scratch"]).exists()
+    add_recipe("stubborn", STUBBORN.format(started=f"{started}-{{{{ inventory_hostname }}}}"))
+    api = await start_app(cancel_grace=GRACE, launcher=launcher)
+    options: dict[str, Any] = {"timeoutSeconds": 8} if ending == "timeout" else {}
+    async with AsyncExitStack() as targets:
+        servers = [await targets.enter_async_context(target(api, kind, tmp_path)) for kind in kinds]
+        jobs = [await api.run("stubborn", server, **options) for server in servers]
+        for number in range(1, len(jobs) + 1):
+            await until_started(Path(f"{started}-srv-{number}"))
+        dirs = [data_dir / "jobs" / str(job["number"]) for job in jobs]
+        await asyncio.gather(*(ends(api, job, job_dir, ending) for job, job_dir in zip(jobs, dirs, strict=True)))
+    assert api.client.app[ENGINE].starter.warm == (len(jobs) if launcher == "warm" else 0)

@@ -11,8 +11,9 @@ from typing import Self
 
 import pytest
 
-from runner.process import marked
-from tests.api import Api
+from playcast.app import ENGINE
+from runner.process import marked, of_job
+from tests.conftest import StartApp
 from tests.sshd import make_key, require_sshd, start_sshd
 
 PASSWORD = "pw-5b1e0c7f-is-secret"
@@ -95,10 +96,18 @@ def planted() -> Iterator[bytes]:
         process.kill()
 
 
+@pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_secrets_are_nowhere(
-    api: Api, tmp_path: Path, data_dir: Path, ansible_dir: Path, add_recipe: Callable[[str, str], None], planted: bytes
+    start_app: StartApp,
+    tmp_path: Path,
+    data_dir: Path,
+    ansible_dir: Path,
+    add_recipe: Callable[[str, str], None],
+    planted: bytes,
+    launcher: str,
 ) -> None:
     require_sshd()
+    api = await start_app(launcher=launcher)
     add_recipe("secretive", SLOW)
     (ansible_dir / "recipes" / "secretive.yml").write_text(SIDECAR)
     (tmp_path / "key").mkdir()
@@ -136,5 +145,6 @@ async def test_secrets_are_nowhere(
     assert holding(tmp_path / "found", secrets) == [str(tmp_path / "found" / "it")]
     job_json = await api.ask('{ job(id: "1") { extraVars } }')
     assert job_json == {"job": {"extraVars": None}}
-    # Its ssh agent, its ssh masters, its commands: everything of a job carries its TMPDIR.
-    assert list(marked(f"TMPDIR={scratch}")) == []
+    # Its ssh agent, its ssh masters, its commands.
+    assert (of_job(data_dir / "jobs/1"), marked(f"TMPDIR={scratch}")) == ([], [])
+    assert api.client.app[ENGINE].starter.warm == (launcher == "warm")

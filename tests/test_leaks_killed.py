@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from runner.process import marked
+from playcast.settings import LauncherMode
+from runner.process import marked, of_job
 from tests.api import Api
+from tests.launchers import until_it_serves_warm
 from tests.serving import serving
 from tests.sshd import make_key, require_sshd, start_sshd
 from tests.test_leaks import PASSWORD, SIDECAR, TOKEN_INPUT, holding
@@ -61,9 +63,23 @@ def found(data_dir: Path, secrets: list[bytes]) -> list[str]:
     return [path for folder in folders for path in holding(folder, secrets)]
 
 
-@pytest.mark.parametrize("victims", ["server", "supervisor", "ansible", "server supervisor", "server ansible"])
+@pytest.mark.parametrize(
+    ("launcher", "victims"),
+    [
+        *(
+            (LauncherMode.COLD, each)
+            for each in ("supervisor", "ansible", "server", "server supervisor", "server ansible")
+        ),
+        *((LauncherMode.WARM, each) for each in ("supervisor", "ansible", "server supervisor")),
+    ],
+)
 async def test_no_secret_outlives_a_kill(
-    data_dir: Path, ansible_dir: Path, tmp_path: Path, add_recipe: Callable[[str, str], None], victims: str
+    data_dir: Path,
+    ansible_dir: Path,
+    tmp_path: Path,
+    add_recipe: Callable[[str, str], None],
+    launcher: LauncherMode,
+    victims: str,
 ) -> None:
     require_sshd()
     add_recipe("uses", USES.format(folder=tmp_path))
@@ -74,7 +90,9 @@ async def test_no_secret_outlives_a_kill(
         start_sshd(tmp_path, "127.0.0.2", authorized_key=public) as one,
         start_sshd(tmp_path, "127.0.0.3", password=PASSWORD) as two,
     ):
-        async with serving(data_dir, ansible_dir) as first:
+        async with serving(data_dir, ansible_dir, launcher=launcher) as first:
+            if launcher is LauncherMode.WARM:
+                await until_it_serves_warm(first.api)
             servers, secrets = await create(first.api, tmp_path, one, two)
             job = await first.api.run("uses", *servers, extraVars={"api_token": TOKEN_INPUT})
             await until((tmp_path / "held").exists)
@@ -101,4 +119,4 @@ async def test_no_secret_outlives_a_kill(
     assert (ended["status"], ended["failureReason"]) == expected[victims.rsplit(maxsplit=1)[-1]]
     assert found(data_dir, secrets) == []
     assert not scratch.exists()
-    assert marked(f"TMPDIR={scratch}") == []
+    assert (of_job(data_dir / "jobs/1"), marked(f"TMPDIR={scratch}")) == ([], [])

@@ -1,0 +1,77 @@
+"""What the server keeps open while it runs: each part is ended by the function that began it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from models import Server
+from playcast.database import WriterLock, dialect, migrate, opened
+from playcast.settings import Settings
+from runner.engine import Engine
+from runner.errors import PlaycastError
+from runner.warmstart import WarmStart
+
+Lifetime = Callable[[web.Application], AsyncIterator[None]]
+
+log = structlog.get_logger()
+
+
+def database(settings: Settings, engine: Engine) -> Lifetime:
+    """The database: an embedded one is migrated, and closed to every other process."""
+
+    async def lifetime(_app: web.Application) -> AsyncIterator[None]:
+        lock = WriterLock(settings)
+        try:
+            if dialect(settings.database_url) == "sqlite":
+                await migrate(settings.database_url)
+            async with opened(settings.database_url):
+                await _warn_of_lost_key(engine)
+                yield
+        finally:
+            lock.release()
+
+    return lifetime
+
+
+def launcher(engine: Engine) -> Lifetime:
+    """The launcher. It imports ansible in the background; jobs that come before it is ready start cold."""
+
+    async def lifetime(_app: web.Application) -> AsyncIterator[None]:
+        starter = engine.starter
+        if isinstance(starter, WarmStart):
+            starter.renew()
+        yield
+        if isinstance(starter, WarmStart):
+            await starter.close()
+
+    return lifetime
+
+
+def in_background(work: Callable[[], Awaitable[None]]) -> Lifetime:
+    """Work that goes on until the server stops."""
+
+    async def lifetime(_app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.ensure_future(work())
+        task.add_done_callback(_report)
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    return lifetime
+
+
+def _report(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a part of the server stopped", exc_info=task.exception())
+
+
+async def _warn_of_lost_key(engine: Engine) -> None:
+    """Say at the start, and not at the next job, that stored credentials cannot be read."""
+    server = await Server.filter(credential__isnull=False).first()
+    try:
+        if server is not None:
+            engine.vault.unlock(server.credential or b"")
+    except PlaycastError as error:
+        log.warning("credentials cannot be used", error=str(error))
