@@ -1,76 +1,167 @@
-"""A whole job on one real sshd: through Playcast against the bare command, interleaved."""
+"""Whole jobs on real sshds: through Playcast and by hand, interleaved in rounds on one machine."""
 
-import os
+import asyncio
+import importlib.util
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import aiohttp
+
+from bench import job_memory
+from bench.fleet import Fleet, ansible_playbook
 from bench.server import ROOT, Server
-from tests.sshd import Sshd, make_key, missing_parts, start_sshd
+from tests.sshd import missing_parts
 
-ROUNDS = 7
+ROUNDS = {1: 7, 10: 3}
+"""How often each way is measured, by the number of hosts."""
+PING = "- name: Ping\n  hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n"
+BARE = "bare `ansible-playbook -vv`"
+_UPDATES = "subscription { jobUpdated { number status message } }"
+Way = Callable[[], float]
 
 
-def rows() -> list[tuple[str, str]]:
+def rows() -> Iterator[tuple[str, str]]:
     """Each row of the table: what, and its figure."""
-    what = "1 host, `base`: submit -> final state, against bare `ansible-playbook -vv`"
     missing = missing_parts()
     if missing is not None:
-        return [(what, f"not measured: {missing}")]
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        yield "1 and 10 hosts: submit -> final state", f"not measured: {missing}"
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as opened:
         folder = Path(name)
-        private, public = make_key(folder)
-        key = folder / "key"
-        key.write_text(private)
-        key.chmod(0o600)
-        with start_sshd(folder, authorized_key=public) as sshd, Server(folder, "playcast serve") as server:
-            target = server.add_server(
-                name="far",
-                host=sshd.address,
-                port=sshd.port,
-                user=sshd.user,
-                credential={"privateKey": private},
+        ansible_dir = folder / "ansible"
+        shutil.copytree(ROOT / "ansible", ansible_dir)
+        (ansible_dir / "playbooks" / "ping.yml").write_text(PING)
+        (ansible_dir / "playbooks" / "hold.yml").write_text(job_memory.HOLD.format(folder=folder))
+        servers = {
+            launcher: opened.enter_context(
+                Server(
+                    folder / launcher,
+                    "playcast serve",
+                    PLAYCAST_LAUNCHER=launcher,
+                    PLAYCAST_ANSIBLE_DIR=str(ansible_dir),
+                )
             )
-            _through_playcast(server, target)
-            ratios = []
-            for _ in range(ROUNDS):
-                bare = _bare(folder, sshd, key)
-                ratios.append(_through_playcast(server, target) / bare)
-    ordered = sorted(ratios)
-    return [(what, f"{ordered[len(ordered) // 2]:.2f}x ({ordered[0]:.2f} to {ordered[-1]:.2f})")]
+            for launcher in ("cold", "warm")
+        }
+        _until_warm(servers["warm"])
+        yield from job_memory.idle(servers["warm"])
+        for hosts, rounds in ROUNDS.items():
+            place = folder / f"of-{hosts}"
+            place.mkdir()
+            with Fleet(place, hosts) as fleet:
+                targets = {launcher: fleet.add_to(server) for launcher, server in servers.items()}
+                if hosts == 1:
+                    yield from _base(fleet, servers["warm"], targets["warm"], ansible_dir, rounds)
+                    yield from job_memory.running(servers, targets, folder)
+                yield from _pings(fleet, servers, targets, ansible_dir, rounds)
 
 
-def _bare(folder: Path, sshd: Sshd, key: Path) -> float:
-    """The command as a person types it, with the plain settings of ansible."""
-    inventory = folder / "hosts.ini"
-    address = f"ansible_host={sshd.address} ansible_port={sshd.port} ansible_user={sshd.user}"
-    inventory.write_text(f"srv-1 {address} ansible_ssh_private_key_file={key}\n")
-    program = shutil.which("ansible-playbook", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    control = tempfile.mkdtemp(prefix="pc-", dir="/tmp")
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "LANG": "C.UTF-8",
-        "ANSIBLE_HOST_KEY_CHECKING": "False",
-        # No master of an earlier round: each round connects anew, as Playcast does.
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": control,
+def _base(
+    fleet: Fleet, server: Server, targets: list[str], ansible_dir: Path, rounds: int
+) -> Iterator[tuple[str, str]]:
+    playbook = ansible_dir / "playbooks" / "base.yml"
+    ways: dict[str, Way] = {
+        BARE: lambda: _by_hand(fleet, playbook),
+        "submit -> final state": lambda: through_playcast(server, "base", targets),
     }
-    command = [str(program), "-i", str(inventory), str(ROOT / "ansible" / "playbooks" / "base.yml"), "-vv"]
-    began = time.monotonic()
-    with (folder / "bare.log").open("wb") as log:
-        subprocess.run(command, check=True, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder)
-    return time.monotonic() - began
+    yield from _ratios("1 host, `base`", ways, rounds)
 
 
-def _through_playcast(server: Server, target: str) -> float:
-    began = time.monotonic()
-    job = server.run("base", target)
-    query = "query($id: ID!) { job(id: $id) { status message } }"
-    while (state := server.ask(query, id=str(job))["job"])["status"] in ("PENDING", "RUNNING"):
-        time.sleep(0.01)
-    wall = time.monotonic() - began
+def _pings(
+    fleet: Fleet, servers: dict[str, Server], targets: dict[str, list[str]], ansible_dir: Path, rounds: int
+) -> Iterator[tuple[str, str]]:
+    playbook = ansible_dir / "playbooks" / "ping.yml"
+    config = str(ansible_dir / "ansible.cfg")
+    ways: dict[str, Way] = {
+        BARE: lambda: _by_hand(fleet, playbook),
+        "bare, with Playcast's ansible.cfg": lambda: _by_hand(fleet, playbook, ANSIBLE_CONFIG=config),
+        "Playcast cold, submit -> final state": lambda: through_playcast(servers["cold"], "ping", targets["cold"]),
+        "Playcast warm, submit -> final state": lambda: through_playcast(servers["warm"], "ping", targets["warm"]),
+    }
+    runner = importlib.util.find_spec("ansible_runner") is not None
+    if runner:
+        ways["ansible-runner"] = lambda: _by_ansible_runner(fleet, playbook)
+    what = f"{len(fleet.sshds)} host{'s' if len(fleet.sshds) > 1 else ''}, ping"
+    yield from _ratios(what, ways, rounds)
+    if not runner:
+        yield f"{what}: ansible-runner", "not installed"
+
+
+def _ratios(what: str, ways: dict[str, Way], rounds: int) -> Iterator[tuple[str, str]]:
+    """Each way against the first one of its round; the rounds begin with another way each."""
+    names = list(ways)
+    for name in names:
+        # Once without a clock: host keys are learned, files are in memory.
+        ways[name]()
+    ratios: dict[str, list[float]] = {name: [] for name in names[1:]}
+    for number in range(rounds):
+        turn = number % len(names)
+        took = {name: ways[name]() for name in (*names[turn:], *names[:turn])}
+        for name, found in ratios.items():
+            found.append(took[name] / took[names[0]])
+    for name, found in ratios.items():
+        found.sort()
+        yield (
+            f"{what}: {name}, against {names[0]}",
+            f"{found[len(found) // 2]:.2f}x ({found[0]:.2f} to {found[-1]:.2f})",
+        )
+
+
+def _by_hand(fleet: Fleet, playbook: Path, **settings: str) -> float:
+    """The command as a person types it."""
+    command = [ansible_playbook(), "-i", str(fleet.inventory()), str(playbook), "-vv"]
+    return _run(command, fleet, settings)
+
+
+def _by_ansible_runner(fleet: Fleet, playbook: Path) -> float:
+    room = tempfile.mkdtemp(prefix="runner-", dir=fleet.folder)
+    inventory = ["--inventory", str(fleet.inventory())]
+    return _run(
+        [sys.executable, "-m", "ansible_runner", "run", room, "-p", str(playbook), *inventory, "-vv"], fleet, {}
+    )
+
+
+def _run(command: list[str], fleet: Fleet, settings: dict[str, str]) -> float:
+    env = {**fleet.environment(), **settings}
+    # A runner starts ansible-playbook by its name.
+    env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
+    with (fleet.folder / "bare.log").open("wb") as log:
+        began = time.monotonic()
+        subprocess.run(command, check=True, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=fleet.folder)
+        return time.monotonic() - began
+
+
+def through_playcast(server: Server, recipe: str, targets: list[str]) -> float:
+    """Seconds from the call of runProvision until a client hears of the final state."""
+    return asyncio.run(_through_playcast(server, recipe, targets))
+
+
+async def _through_playcast(server: Server, recipe: str, targets: list[str]) -> float:
+    protocols = ["graphql-transport-ws"]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{server.url}/graphql", protocols=protocols) as ws,
+    ):
+        await ws.send_json({"type": "connection_init"})
+        await ws.receive()
+        await ws.send_json({"type": "subscribe", "id": "1", "payload": {"query": _UPDATES}})
+        began = time.monotonic()
+        job = server.run(recipe, *targets)
+        async for message in ws:
+            state = message.json()["payload"]["data"]["jobUpdated"]
+            if state["number"] == job and state["status"] not in ("PENDING", "RUNNING"):
+                break
+        took = time.monotonic() - began
     assert state["status"] == "SUCCESS", state
-    return wall
+    return took
+
+
+def _until_warm(server: Server) -> None:
+    while "playcast_launcher_warm 1.0" not in server.metrics():
+        time.sleep(0.1)

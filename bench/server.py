@@ -23,6 +23,7 @@ class Server:
     """`python -m MODULE` on a free port with a data directory of its own; ended with the context."""
 
     def __init__(self, folder: Path, module: str = "bench.serve_printer", **environment: str) -> None:
+        folder.mkdir(exist_ok=True)
         self.data_dir = folder / "data"
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         env = {
@@ -70,9 +71,14 @@ class Server:
         fields = {"name": "here", "host": "localhost", "user": "root", "credential": {"local": True}, **given}
         return str(self.ask(_CREATE, input=fields)["createServer"]["server"]["id"])
 
-    def run(self, recipe: str, server: str, **extra: int) -> int:
+    def metrics(self) -> list[str]:
+        """The lines that Prometheus reads."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=60) as response:
+            return str(response.read().decode()).splitlines()
+
+    def run(self, recipe: str, *servers: str, **extra: int) -> int:
         """The number of a new job."""
-        given = {"recipe": recipe, "serverIds": [server], "extraVars": extra or None}
+        given = {"recipe": recipe, "serverIds": servers, "extraVars": extra or None}
         return int(self.ask(_RUN, input=given)["runProvision"]["job"]["number"])
 
 

@@ -16,7 +16,7 @@ from models.chunk import MAX_BYTES
 from playcast import settings
 from playcast.app import MAX_BODY_BYTES, make_app
 from playcast.cli import app
-from playcast.metrics import WorkerCollector
+from playcast.metrics import StarterCollector, WorkerCollector
 from playcast.settings import PREFIX, Settings
 from playcast.view import MAX_MESSAGE_BYTES
 from runner.jobdir import JobDir
@@ -28,6 +28,7 @@ from runner.limits import (
     MAX_SERVERS_PER_JOB,
     MAX_TIMEOUT_SECONDS,
 )
+from runner.start import ColdStart
 from runner.worker import Worker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -194,12 +195,24 @@ def test_every_file_of_a_job_is_told(name: str) -> None:
     row(page("docs/architecture.md"), f"`{name}`")
 
 
-@pytest.mark.parametrize("name", ["playcast_jobs_running", "playcast_slots", "playcast_jobs_ended"])
-def test_every_metric_is_told(name: str) -> None:
+def test_every_metric_is_told() -> None:
     worker = cast("Worker", SimpleNamespace(running=(), slots=1, ended=0))
+    collected = [*WorkerCollector(worker).collect(), *StarterCollector(ColdStart()).collect()]
+    names = [sample.name for metric in collected for sample in metric.samples]
 
-    assert name in {metric.name for metric in WorkerCollector(worker).collect()}
-    row(page("docs/operate.md"), f"`{name}`")
+    assert names == [
+        *("playcast_jobs_running", "playcast_slots", "playcast_jobs_ended"),
+        *("playcast_launcher_warm", "playcast_jobs_started_warm_total", "playcast_jobs_started_cold_total"),
+    ]
+    for name in names:
+        row(page("docs/operate.md"), f"`{name}`")
+
+
+@pytest.mark.parametrize(
+    "warning", re.findall(r'"(jobs start cold: [^"]*)"', (ROOT / "runner/warmstart.py").read_text())
+)
+def test_every_warning_of_the_launcher_is_told(warning: str) -> None:
+    row(page("docs/operate.md"), f"`{warning}`")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
