@@ -5,12 +5,13 @@ from aiohttp import web
 from gql.schema import make_schema
 from playcast import __version__
 from playcast.auth import Gate
-from playcast.lifetimes import database, in_background, launcher
+from playcast.lifetimes import connections, database, in_background, launcher
 from playcast.metrics import make_registry
 from playcast.routes import Routes
 from playcast.settings import LauncherMode, Settings
 from playcast.view import PlaycastView
 from runner.bus import LocalBus
+from runner.connections import Connections
 from runner.credentials import Credentials
 from runner.dispatch import LocalDispatcher
 from runner.engine import Engine
@@ -35,6 +36,7 @@ def make_engine(settings: Settings) -> Engine:
         recipes=RecipeBook(settings.ansible_dir),
         credentials=Credentials(vault, settings.keys_dir),
         vault=vault,
+        connections=Connections(vault, settings.jobs_dir, settings.keep_connections),
         starter=WarmStart(settings.ansible_dir) if settings.launcher is LauncherMode.WARM else ColdStart(),
         jobs_dir=settings.jobs_dir,
         timeout=settings.timeout,
@@ -73,6 +75,7 @@ def make_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.extend(
         [
             database(settings, engine),
+            connections(engine),
             launcher(engine),
             # Supervisors and playbooks go on when the worker ends; the next start follows them again.
             in_background(worker.work),

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 from aiohttp import web
+from tortoise.exceptions import BaseORMException
 
-from models import Server
+from models import JobStatus, ProvisionJob, Server
 from playcast.database import WriterLock, dialect, migrate, opened
 from playcast.settings import Settings
 from runner.engine import Engine
 from runner.errors import PlaycastError
+from runner.process import connections_of
 from runner.warmstart import WarmStart
 
 Lifetime = Callable[[web.Application], AsyncIterator[None]]
@@ -45,6 +48,19 @@ def launcher(engine: Engine) -> Lifetime:
         yield
         if isinstance(starter, WarmStart):
             await starter.close()
+
+    return lifetime
+
+
+def connections(engine: Engine) -> Lifetime:
+    """The ssh connections that wait for a job: none waits for a server that does not run."""
+
+    async def lifetime(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        with suppress(BaseORMException, OSError):
+            running = await ProvisionJob.filter(status=JobStatus.RUNNING).values_list("id", flat=True)
+            in_use = [stem for job_id in running for stem in connections_of(engine.jobs_dir / str(job_id))]
+            engine.connections.close(in_use)
 
     return lifetime
 

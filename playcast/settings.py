@@ -63,7 +63,10 @@ class Settings(BaseSettings):
     log_cap: int = Field(1024**3, ge=64 * 1024, description="Bytes at which the log of a job is cut.")
     mask_words: str | None = Field(None, description="More words to mask in logs, one on each line.")
     mask_words_file: Path | None = Field(None, description="A file that holds the words to mask.")
-    launcher: LauncherMode = Field(LauncherMode.COLD, description="warm: fork jobs from a process that has ansible.")
+    keep_connections: int = Field(
+        60, ge=0, le=3600, description="Seconds that a job's ssh connections wait for the next job; 0 keeps none."
+    )
+    launcher: LauncherMode = Field(LauncherMode.WARM, description="warm: fork jobs from a process that has ansible.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
     worker: str = Field(default_factory=socket.gethostname, description="Name of this machine's worker.")
     url: str = Field("", description="Where `run` and `logs` find the server; default: host and port above.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.bus import Bus
+from runner.connections import Connections
 from runner.credentials import Credentials
 from runner.dispatch import Dispatcher
 from runner.recipes import RecipeBook
@@ -20,6 +21,7 @@ class Engine:
     recipes: RecipeBook
     credentials: Credentials
     vault: Vault
+    connections: Connections
     starter: Starter
     jobs_dir: Path
     timeout: int

@@ -21,6 +21,8 @@ from runner.credentials import Login
 # Only what stands here decides how ssh connects: neither the account's own ssh configuration nor its keys take part.
 _SSH_ALWAYS = "-F /dev/null -o GlobalKnownHostsFile=/dev/null -o HashKnownHosts=no"
 _SSH_MASTER = "-o ControlMaster=auto -o ControlPersist=60s"
+# A server that is silent for a minute is gone: without this a job would wait for it until its own deadline.
+_SSH_ALIVE = "-o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 _SSH_PASSWORD = "-o PreferredAuthentications=password,keyboard-interactive -o PubkeyAuthentication=no"  # noqa: S105 (ssh options)
 _SSH_KEY = "-o PreferredAuthentications=publickey -o PasswordAuthentication=no"
 
@@ -72,8 +74,10 @@ def _host_line(server: Server) -> str:
     return f"{host_name(server.id)} {address}"
 
 
-def secret_inventory(targets: Sequence[Target], secret_vars: Mapping[str, Any], scratch: str, python: str) -> bytes:
-    """The inventory that goes through memory: logins, connection options, variables, values of secret inputs.
+def host_variables(
+    targets: Sequence[Target], secret_vars: Mapping[str, Any], scratch: str, python: str
+) -> dict[str, dict[str, Any]]:
+    """What ansible is told of each host: login, connection options, variables, values of secret inputs.
 
     `scratch` is the job's own temporary directory; `python` runs the modules of LOCAL servers.
     """
@@ -82,8 +86,20 @@ def secret_inventory(targets: Sequence[Target], secret_vars: Mapping[str, Any], 
         given = {**target.server.variables, **secret_vars}
         # Variables hold no connection variable but the interpreter (runner.checks), which a server may choose.
         ours = {"ansible_python_interpreter": python} if target.server.auth is ServerAuthKind.LOCAL else {}
-        hosts[host_name(target.server.id)] = _Unsafe({**ours, **given, **_host_vars(target, scratch)})
-    return _dump({"all": {"hosts": hosts}})
+        hosts[host_name(target.server.id)] = {**ours, **given, **_host_vars(target, scratch)}
+    return hosts
+
+
+def keep_connection(host_vars: dict[str, Any], stem: str, seconds: int) -> None:
+    """Let the connection of a host wait for the next job; `stem` names it (runner.connections)."""
+    # Ansible replaces %(directory)s in it, so that a percent sign is written twice.
+    host_vars["ansible_control_path"] = f"{stem}-%%C"
+    host_vars["ansible_ssh_args"] = f"-o ControlPersist={seconds}s {host_vars['ansible_ssh_args']}"
+
+
+def secret_inventory(hosts: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """The inventory that goes through memory."""
+    return _dump({"all": {"hosts": {name: _Unsafe(variables) for name, variables in hosts.items()}}})
 
 
 def vars_file(values: Mapping[str, Any]) -> bytes:
@@ -123,7 +139,7 @@ def _ssh_vars(server: Server, login: Login) -> dict[str, Any]:
     by_password = login.password is not None
     ours = {
         "ansible_connection": "ssh",
-        "ansible_ssh_args": f"{_host_key_check(server)} {_SSH_MASTER}",
+        "ansible_ssh_args": f"{_host_key_check(server)} {_SSH_MASTER} {_SSH_ALIVE}",
         "ansible_ssh_common_args": f"{_SSH_ALWAYS} {_SSH_PASSWORD if by_password else _SSH_KEY}",
     }
     if not by_password:

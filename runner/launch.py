@@ -11,14 +11,25 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from models import JobHost, ProvisionJob, Server, ServerAuthKind
 from runner import child
 from runner.engine import Engine
 from runner.errors import LaunchFailed
-from runner.inventory import Target, hosts_ini, known_hosts, secret_inventory, vars_file
+from runner.inventory import (
+    Target,
+    host_name,
+    host_variables,
+    hosts_ini,
+    keep_connection,
+    known_hosts,
+    secret_inventory,
+    vars_file,
+)
 from runner.jobdir import JobDir
 from runner.memfile import sealed
+from runner.recipes import Recipe
 from runner.servers import tags_of
 from runner.sidecar import Sidecar
 from runner.start import Starter
@@ -81,6 +92,9 @@ def _prepare(
     if recipe is None:
         raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
     program = find_ansible_playbook()
+    # Not with `-e @file`: ansible takes no extra variables from a file in memory.
+    secret_vars = engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
+    hosts = host_variables(targets, secret_vars, scratch, sys.executable)
     spec = {
         # Whose directory this is: another database may number its jobs from 1 as well.
         "created_at": job.created_at.isoformat(),
@@ -91,9 +105,8 @@ def _prepare(
         "scratch": scratch,
         "timeout": job.timeout_seconds,
         "grace": engine.cancel_grace,
+        "connections": _keep_connections(engine, job, recipe, targets, hosts),
     }
-    # Not with `-e @file`: ansible takes no extra variables from a file in memory.
-    secret_vars = engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
     job_dir.make()
     job_dir.link_group_vars(engine.recipes.ansible_dir / "group_vars")
     job_dir.write(job_dir.hosts, hosts_ini(targets).encode())
@@ -101,7 +114,27 @@ def _prepare(
     job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
     job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
     words = [*_logins(targets), *_leaves(secret_vars), *engine.mask_words]
-    return secret_inventory(targets, secret_vars, scratch, sys.executable), json.dumps(words).encode()
+    return secret_inventory(hosts), json.dumps(words).encode()
+
+
+def _keep_connections(
+    engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Target], hosts: dict[str, dict[str, Any]]
+) -> list[str]:
+    """Let the connections of `hosts` outlive the job; their stems."""
+    config = (engine.recipes.ansible_dir / "ansible.cfg").read_text(errors="replace")
+    stems = []
+    for target in targets:
+        host_vars = hosts[host_name(target.server.id)]
+        if host_vars["ansible_connection"] != "ssh":
+            continue
+        pinned = target.server.host_key
+        stem = engine.connections.stem(
+            host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, config
+        )
+        if stem is not None:
+            keep_connection(host_vars, stem, engine.connections.seconds)
+            stems.append(stem)
+    return stems
 
 
 def _first_contacts(targets: list[Target]) -> dict[str, list[object]]:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from runner import proctree
+
 END_SECONDS = 5.0
 _LAUNCHER = bytes(Path(__file__).with_name("launcher.py"))
 
@@ -70,7 +72,7 @@ def start_time(pid: int) -> int | None:
 
 
 async def end_all(job_dir: Path) -> None:
-    """SIGKILL every process of a job until none is left, for END_SECONDS at most."""
+    """SIGKILL every process of a job until none is left, for END_SECONDS at most, and its ssh connections with them."""
     with suppress(TimeoutError):
         async with asyncio.timeout(END_SECONDS):
             while left := of_job(job_dir):
@@ -78,6 +80,7 @@ async def end_all(job_dir: Path) -> None:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 await asyncio.sleep(0.02)
+    proctree.end_masters(connections_of(job_dir))
 
 
 def of_job(job_dir: Path) -> list[int]:
@@ -104,10 +107,22 @@ def of_job(job_dir: Path) -> list[int]:
 
 
 def _title_of_masters(job_dir: Path) -> bytes | None:
+    scratch = _spec(job_dir).get("scratch")
+    return f"ssh: {scratch}/".encode() if scratch is not None else None
+
+
+def connections_of(job_dir: Path) -> list[str]:
+    """The ssh connections of a job that may outlive it (runner.connections)."""
+    stems = _spec(job_dir).get("connections")
+    return [str(stem) for stem in stems] if isinstance(stems, list) else []
+
+
+def _spec(job_dir: Path) -> dict[str, Any]:
     try:
-        return f"ssh: {json.loads((job_dir / 'spec.json').read_bytes())['scratch']}/".encode()
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        spec = json.loads((job_dir / "spec.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return spec if isinstance(spec, dict) else {}
 
 
 def marked(mark: str) -> list[int]:

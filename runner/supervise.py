@@ -2,7 +2,8 @@
 
 Standard library only: it runs as `python -I -S supervise.py JOB_DIR FD…`, or in a fork of the launcher; each FD is an
 open memory file that the job's process gets as 3, 4, …. It reads `spec.json` {argv, env, script, scratch, timeout,
-grace}; `script`, if it is there, is the Python script that `argv` goes on to run. It leaves behind, in this order:
+grace, connections}; `script`, if it is there, is the Python script that `argv` goes on to run, and `connections` the
+ssh connections that may outlive the job (runner.proctree). It leaves behind, in this order:
 
 claim      made once and locked for life: at most one start, and a proof of life that needs no pid
 run.json   {boot_id, started_at, supervisor: {pid, start}, ansible: {pid, start}}; start in clock ticks since boot
@@ -16,6 +17,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import importlib.util
 import json
 import os
 import shutil
@@ -23,6 +25,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -33,6 +36,16 @@ _MOST_FDS = 4096
 Execute = Callable[[list[str], dict[str, str]], object]
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _libc = ctypes.CDLL(None, use_errno=True)
+
+if TYPE_CHECKING:
+    from runner import proctree
+else:
+    # By its path: the directory is not on the path of modules, as its names are common.
+    _spec = importlib.util.spec_from_file_location(
+        "playcast_proctree", os.path.join(os.path.dirname(__file__), "proctree.py")
+    )
+    proctree = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(proctree)
 
 
 def main(job_dir: str, secret_fds: list[int]) -> int:
@@ -72,12 +85,23 @@ def _supervise(secret_fds: list[int], tell: int, execute: Execute | None = None)
     with open("spec.json", "rb") as file:
         spec = json.load(file)
     _take_claim()
+    end = None
     try:
         record, end = _run(spec, secret_fds, tell, execute)
     finally:
-        _end_descendants()
+        _end_all(end, spec.get("connections", ()))
         shutil.rmtree(spec["scratch"], ignore_errors=True)
     _write_exit_record(record, end)
+
+
+def _end_all(end: dict[str, object] | None, connections: Sequence[str]) -> None:
+    """End what is left of the job. Its connections may serve the next one, if ansible came to its end by itself."""
+    if end is not None and end["reason"] == "exited" and int(str(end["code"])) >= 0:
+        proctree.end_descendants(spare=connections)
+    else:
+        # What still runs over there ends with its connection, if it has a terminal; an earlier job may have opened it.
+        proctree.end_descendants()
+        proctree.end_masters(connections)
 
 
 def _run(
@@ -190,20 +214,10 @@ def _check_script(path: str) -> None:
 def _write_run_record(child: int, started_at: float) -> None:
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot_id = file.read().strip()
-    processes = {"supervisor": _identity(os.getpid()), "ansible": _identity(child)}
+    processes = {"supervisor": proctree.identity(os.getpid()), "ansible": proctree.identity(child)}
     with open("run.json.tmp", "w", encoding="utf-8") as file:
         json.dump({"boot_id": boot_id, "started_at": started_at, **processes}, file)
     os.replace("run.json.tmp", "run.json")
-
-
-def _identity(pid: int) -> dict[str, int]:
-    return {"pid": pid, "start": int(_stat(pid)[19])}
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat after the command's name, which may hold anything."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        return file.read().rpartition(")")[2].split()
 
 
 def _leave_stdio() -> None:
@@ -223,7 +237,7 @@ def _wait(child: int, timeout: float, grace: float) -> dict[str, object]:
     due = deadline
     while True:
         got = signal.sigtimedwait(_WATCHED, max(0.0, min(due - time.monotonic(), 3600)))
-        code = _reap(child)
+        code = proctree.reap(child)
         if code is not None:
             return {"reason": reason, "code": code, "message": message}
         stop = got is not None and got.si_signo in (signal.SIGTERM, signal.SIGINT)
@@ -236,54 +250,8 @@ def _wait(child: int, timeout: float, grace: float) -> dict[str, object]:
         if steps is not None and time.monotonic() >= due:
             pause, number, everyone = next(steps, (1.0, signal.SIGKILL, True))
             due = time.monotonic() + pause
-            for pid in _descendants() if everyone else [child]:
-                _send(pid, number)
-
-
-def _reap(child: int) -> int | None:
-    """Collect every child that has ended; ansible's own exit code once it is among them."""
-    code = None
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return code
-        if not pid:
-            return code
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-
-
-def _end_descendants() -> None:
-    """SIGKILL every process below this one, again and again until none is left: they may fork meanwhile."""
-    for _ in range(50):
-        below = _descendants()
-        if not below:
-            return
-        for pid in below:
-            _send(pid, signal.SIGKILL)
-        time.sleep(0.01)
-        _reap(0)
-
-
-def _descendants() -> list[int]:
-    """Since 2.19 each of ansible's workers has its own session: only the tree of parents finds them all."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError, IndexError):
-                children.setdefault(int(_stat(int(entry))[1]), []).append(int(entry))
-    found, queue = [], [os.getpid()]
-    while queue:
-        for pid in children.get(queue.pop(), []):
-            found.append(pid)
-            queue.append(pid)
-    return found
-
-
-def _send(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
+            for pid in proctree.descendants() if everyone else [child]:
+                proctree.send(pid, number)
 
 
 def _write_exit_record(record: int, end: dict[str, object]) -> None:

@@ -29,6 +29,7 @@ MOST_SECONDS = 24 * 3600.0
 RETRY_SECONDS = 60.0
 # More requests at a time would only wait in the launcher's queue, which is short, and count that as its silence.
 _AT_ONCE = 8
+_OWN_FILES = ("launcher", "warm", "supervise", "proctree", "child", "mask", "logcap")
 
 log = structlog.get_logger()
 
@@ -251,7 +252,7 @@ class WarmStart:
     def _files(self) -> Iterator[object]:
         """What a launcher is made of: it has read these files, and must not outlive them."""
         here = Path(launcher.__file__).parent
-        yield from _stamps(here / f"{name}.py" for name in ("launcher", "warm", "supervise", "child", "mask", "logcap"))
+        yield from _stamps(here / f"{name}.py" for name in _OWN_FILES)
         yield from _stamps([_release(), self._ansible_dir / "ansible.cfg"])
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from models import Server, ServerAuthKind
 from runner.credentials import Login
-from runner.inventory import Target, fingerprint, secret_inventory
+from runner.inventory import Target, fingerprint, host_variables, secret_inventory
 from tests.api import JSON, Api
 from tests.serving import CHECKOUT, PLAYCAST, environment
 from tests.sshd import Sshd, make_key, require_sshd, start_sshd
@@ -242,7 +242,9 @@ def test_the_check_is_the_first_thing_that_ssh_is_told(
         id=7, name="web", host="h", port=22, user="u", variables={}, host_key=pin, strict_host_key=strict,
         auth=ServerAuthKind.SSH_KEY,
     )  # fmt: skip
-    written = secret_inventory([Target(server, login, [])], {}, "/scratch", "python").replace(b"!unsafe", b"")
+    written = secret_inventory(host_variables([Target(server, login, [])], {}, "/scratch", "python")).replace(
+        b"!unsafe", b""
+    )
     host = yaml.safe_load(written)["all"]["hosts"]["srv-7"]
     options = shlex.split(host["ansible_ssh_args"])
     assert options[:6] == [
