@@ -76,6 +76,8 @@ def _watched(server: Server, target: str, *, watchers: int, lines: int, rate: in
         command = [sys.executable, "-m", "bench.watchers", server.url, str(job), str(watchers)]
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         seen = json.loads(answer.stdout)
+    while not (server.data_dir / "jobs" / str(job) / "exit.json").exists():
+        time.sleep(0.02)
     while server.ask("query($id: ID!) { job(id: $id) { status } }", id=str(job))["job"]["status"] != "SUCCESS":
         time.sleep(0.05)
     return job, seen

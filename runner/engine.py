@@ -7,6 +7,7 @@ from runner.bus import Bus
 from runner.credentials import Credentials
 from runner.dispatch import Dispatcher
 from runner.recipes import RecipeBook
+from runner.shelf import Shelf
 from runner.start import Starter
 from runner.vault import Vault
 
@@ -16,6 +17,7 @@ class Engine:
     """Everything a verb needs beside its own arguments. Times are seconds, sizes bytes."""
 
     bus: Bus
+    shelf: Shelf
     dispatcher: Dispatcher
     recipes: RecipeBook
     credentials: Credentials

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import strawberry
 
-from runner.logs import Page, Piece
+from runner.logs import Page
+from runner.piece import Piece
 
 _MAX_INT = 2**31 - 1
 
