@@ -75,7 +75,7 @@ def _shared(message: Mapping[str, object]) -> bytes | None:
     data = payload.get("data") if isinstance(payload, dict) else None
     if not isinstance(data, Encoded):
         return None
-    return b'{"id":%b,"type":"next","payload":{"data":%b}}' % (encode(message["id"]).encode(), data.json)
+    return b'{"id":%b,"type":"next","payload":{"data":%b}}' % (encode(message["id"]), data.json)
 
 
 def _well_formed(message: object) -> bool:
@@ -163,7 +163,7 @@ class PlaycastView(GraphQLView[Context, None]):
 
     def encode_json(self, data: object) -> str:
         """The JSON that clients get."""
-        return encode(data)
+        return encode(data).decode()
 
 
 def _no_constant(name: str) -> None:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 
 from models import LogChunk, ProvisionJob
 from models.chunk import Run
-from models.transaction import transaction
 from runner.bus import Bus, Topic
 from runner.held import Held
 from runner.inotify import GrowthWatch
@@ -109,14 +108,7 @@ class Tail:
         self._bus.publish(Topic.LOG, job.id)
 
     async def _write(self, runs: list[Run], size: int, lines: int) -> None:
-        job = self._job
-        async with transaction() as tx:
-            moved = await ProvisionJob.filter(id=job.id, fence=job.fence, log_size=job.log_size).update(
-                log_size=size, line_count=lines
-            )
-            if moved:
-                await LogChunk.append(tx, job.id, runs)
-        if not moved:
+        if not await LogChunk.append(self._job, runs, size, lines):
             await self._must_be_ours(size)
 
     async def _must_be_ours(self, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Sharing one encoded chunk: word for word what GraphQL says, executed once for the same selection, for nobody else."""
+"""Sharing one encoded chunk: word for word what GraphQL says, written once for the same selection, for nobody else."""
 
 import asyncio
 import json
@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType
 from graphql import ExecutionResult, OperationDefinitionNode, parse
+from hypothesis import example, given
+from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gql.sharing import Encoded, make_payloads, shape_of
+from gql.sharing import Encoded, Shape, make_payloads, shape_of, written
 from gql.types.log import JobLogChunk
+from gql.wire import encode, encode_text
 from models import JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
 from tests.api import LOG, Api
@@ -44,18 +47,15 @@ WRONG = [
 
 
 @pytest.fixture
-def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Where each chunk began that was executed, as often as it was."""
+def written_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Where each chunk began that was written, as often as it was."""
     found: list[str] = []
-    text = JobLogChunk.__strawberry_definition__.get_field("text")  # type: ignore[attr-defined]  # strawberry adds it
-    assert text is not None
-    resolve = text.base_resolver.wrapped_func
 
-    def counted(root: JobLogChunk) -> Any:
-        found.append(str(root.piece.start))
-        return resolve(root)
+    def counted(shape: Shape, chunk: JobLogChunk) -> bytes:
+        found.append(chunk.after)
+        return written(shape, chunk)
 
-    monkeypatch.setattr(text.base_resolver, "wrapped_func", counted)
+    monkeypatch.setattr("gql.sharing.written", counted)
     return found
 
 
@@ -90,7 +90,7 @@ async def test_frames_are_what_they_are_without_sharing(
     assert len(plain) >= 1
 
 
-async def test_a_chunk_is_executed_once_for_all_who_select_the_same(api: Api, executed: list[str]) -> None:
+async def test_a_chunk_is_written_at_once_for_all_who_select_the_same(api: Api, written_at: list[str]) -> None:
     content = b"".join(b"%05d %s\n" % (number, b"x" * 57) for number in range(4096))
     starts = list(range(0, len(content), MAX_BYTES))
     job = await store(content, starts)
@@ -110,15 +110,15 @@ async def test_a_chunk_is_executed_once_for_all_who_select_the_same(api: Api, ex
 
     assert set(found) == {content.decode()}
     # Once for the two that select the same, and once for the one that has its fields in another order.
-    assert sorted(executed) == sorted([str(start) for start in starts] * 2)
+    assert sorted(written_at) == sorted([str(start) for start in starts] * 2)
 
 
-async def test_who_may_not_watch_gets_nothing_beside_those_who_may(start_app: StartApp, executed: list[str]) -> None:
+async def test_who_may_not_watch_gets_nothing_beside_those_who_may(start_app: StartApp, written_at: list[str]) -> None:
     api = await start_app(token="right" * 8)
     job = await store(b"secret\n", [])
     watched = [chunk async for chunk in api.log(str(job.id))]
     assert [chunk["text"] for chunk in watched] == ["secret\n"]
-    assert executed == ["0"]
+    assert written_at == ["0"]
 
     async with api.client.ws_connect("/graphql", protocols=["graphql-transport-ws"]) as socket:
         await socket.send_json({"type": "connection_init", "payload": {"token": "wrong"}})
@@ -132,7 +132,7 @@ async def test_who_may_not_watch_gets_nothing_beside_those_who_may(start_app: St
     told = json.loads((await frames(api, LOG, id="99"))[0])
     assert (told["type"], told["payload"]["data"]) == ("next", None)
     assert [error["message"] for error in told["payload"]["errors"]] == ["there is no job 99"]
-    assert executed == ["0"]
+    assert written_at == ["0"]
 
 
 async def test_the_end_is_not_told_before_it_is_there(api: Api) -> None:
@@ -158,9 +158,15 @@ async def test_a_log_that_was_pruned_is_told_from_no_memory(api: Api) -> None:
 def test_what_is_kept_is_bounded() -> None:
     payloads = make_payloads(100)
     for number in range(10):
-        payloads.put(number, ExecutionResult(Encoded(b"x" * 30), None))  # type: ignore[arg-type]  # as sharing does
+        payloads.put((("", ()), number, 0, 0, False), ExecutionResult(Encoded(b"x" * 30), None))  # type: ignore[arg-type]  # as sharing does
         assert payloads.size <= 100
     assert (len(payloads), payloads.size) == (3, 90)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])) | st.binary().map(lambda data: data.decode(errors="replace")))
+@example("".join(map(chr, range(0x200))))
+def test_text_is_written_as_json_writes_it(text: str) -> None:
+    assert encode_text(text) == encode(text)
 
 
 @pytest.mark.parametrize(("queries", "shared"), [(SHARED, True), (ALONE, False)])

@@ -11,7 +11,7 @@ _MAX_INT = 2**31 - 1
 
 
 def _text(root: "JobLogChunk") -> str:
-    """Decoded when it is asked for: of many watchers' chunks most come encoded already."""
+    """Decoded when it is asked for: of many watchers' chunks most come written already."""
     return root.piece.data.decode(errors="replace")
 
 
