@@ -137,6 +137,11 @@ def _merge(rows: list[LogChunk], start: int, stop: int) -> Piece:
     return Piece(first.job_id, start, bytes(data[: stop - start]), line, emitted_at)
 
 
+async def find_watched(engine: Engine, viewer: Viewer, job_id: int) -> ProvisionJob | None:
+    """The job, or None, as `find_job` answers; watchers who come at once share one look at the table."""
+    return await engine.shelf.job(job_id)
+
+
 async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: str | None) -> AsyncIterator[Piece]:
     """Every piece after a cursor, past and live, without gap or repeat; the last one has `end`."""
     position = parse_cursor(after)
