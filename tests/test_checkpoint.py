@@ -28,7 +28,7 @@ async def test_what_was_written_reaches_the_file_by_itself(api: Api, data_dir: P
 
 async def test_a_new_database_has_the_pages_that_a_flood_likes(api: Api) -> None:
     _, rows = await get_connection("default").execute_query("PRAGMA page_size")
-    assert [row[0] for row in rows] == [PAGE_SIZE]  # type: ignore[index]  # a row of sqlite3
+    assert [row[0] for row in rows] == [PAGE_SIZE]
 
 
 async def test_a_move_that_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,24 @@ def joined(pieces: list[Piece], content: bytes, after: int = 0) -> bytes:
     return b"".join(piece.data for piece in pieces)
 
 
+async def test_chunks_and_offset_are_stored_together_or_not_at_all(empty: None) -> None:
+    job = await a_job(status=JobStatus.RUNNING)
+    now = datetime.now(UTC)
+    runs = [Run(0, 1, b"\0one\n", now), Run(5, 2, b"\xfftwo\n", now)]
+
+    assert await LogChunk.append(job, runs, 10, 2)
+    # The same once more, as after a commit whose answer was lost; and with a claim that is no longer ours.
+    assert not await LogChunk.append(job, runs, 10, 2)
+    stale = await ProvisionJob.get(id=job.id)
+    await ProvisionJob.filter(id=job.id).update(fence=job.fence + 1)
+    assert not await LogChunk.append(stale, [Run(10, 3, b"late\n", now)], 15, 3)
+
+    assert await LogChunk.between(job.id, 0, 100) == runs
+    assert await LogChunk.between(job.id, 7, 100) == runs[1:]
+    stored = await ProvisionJob.get(id=job.id)
+    assert (stored.log_size, stored.line_count) == (10, 2)
+
+
 async def test_many_readers_read_each_chunk_once(empty: None, reads: list[int]) -> None:
     lines = b"".join(b"%05d %s\n" % (number, b"x" * 57) for number in range(8192))
     # As a tail cuts a flood: each chunk full of whole lines.
