@@ -1,7 +1,8 @@
 """Stands where ansible-playbook stands, and prints: so that only the path of a log line is measured.
 
 Takes its orders from the job's extra variables (`vars.yml`): `lines`, and `rate` lines a second (0: as fast as it
-can); with `hold` it prints them once more when the file `more` is in the data directory, and ends with the file `go`.
+can). With `wait` it begins when the file `begin` is in the data directory; with `hold` it prints them once more when
+the file `more` is there, and ends with the file `go`.
 One write per line, as ansible does, but straight into the log: what masking takes counts as ansible's own. Run without
 a job (`printer.py LINES RATE`), it is its own baseline.
 """
@@ -21,6 +22,8 @@ def main() -> None:
         orders = {"lines": int(sys.argv[1]), "rate": int(sys.argv[2])}
     else:
         orders = {name: int(number) for name, number in re.findall(r'"(\w+)": (\d+)', Path("vars.yml").read_text())}
+    if orders.get("wait"):
+        wait_for("begin")
     emit(orders["lines"], orders["rate"])
     if orders.get("hold"):
         wait_for("more")
@@ -47,7 +50,7 @@ def main() -> None:
 def wait_for(name: str) -> None:
     """Wait until the data directory holds such a file."""
     while not (Path("../..") / name).exists():
-        time.sleep(0.25)
+        time.sleep(0.05)
 
 
 def emit(lines: int, rate: int) -> None:

@@ -4,6 +4,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import MaskErrors
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from gql.enums import ErrorCode
@@ -55,6 +56,11 @@ class CodedErrors(MaskErrors):
 
     def __init__(self) -> None:
         super().__init__(should_mask_error=is_ours)
+
+    def _process_result(self, result: object) -> None:
+        # Strawberry asks each result by a Protocol whether it has errors, which costs as much as sending it.
+        if not isinstance(result, ExecutionResult) or result.errors:
+            super()._process_result(result)
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error as a client may see it."""

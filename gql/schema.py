@@ -16,6 +16,7 @@ from gql.errors import CodedErrors, is_bug
 from gql.mutations import Mutation
 from gql.queries import Query
 from gql.scalars import SCALARS
+from gql.sharing import make_payloads, sharing_executor
 from gql.subscriptions import Subscription
 from gql.types.event import EVENTS
 from gql.types.host import JobHost
@@ -72,6 +73,7 @@ def make_schema() -> Schema:
         subscription=Subscription,
         types=[ProvisionJob, Server, JobHost, *EVENTS],
         config=StrawberryConfig(scalar_map=SCALARS),
+        execution_context_class=sharing_executor(make_payloads()),
         extensions=[
             lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),
             lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),

@@ -13,7 +13,7 @@ from runner.errors import BadInput
 from runner.events import follow_events
 from runner.jobs import find_job, follow_jobs
 from runner.limits import MAX_PAGE_SIZE
-from runner.logs import follow_log
+from runner.logs import find_watched, follow_log
 
 MAX_WATCHED = 10 * MAX_PAGE_SIZE
 
@@ -32,7 +32,7 @@ class Subscription:
         self, info: Info, job_id: strawberry.ID, after: str | None = None
     ) -> AsyncGenerator[JobLogChunk, None]:
         """A job's log."""
-        job = await find_job(info.context.viewer, row_number("ProvisionJob", job_id))
+        job = await find_watched(info.context.engine, info.context.viewer, row_number("ProvisionJob", job_id))
         if job is None:
             raise BadInput(f"there is no job {job_id}")
         async for piece in follow_log(info.context.engine, info.context.viewer, job, after):

@@ -5,6 +5,8 @@ from aiohttp import web
 from gql.schema import make_schema
 from playcast import __version__
 from playcast.auth import Gate
+from playcast.checkpoint import checkpointer
+from playcast.database import dialect
 from playcast.lifetimes import connections, database, in_background, launcher
 from playcast.metrics import make_registry
 from playcast.routes import Routes
@@ -18,6 +20,7 @@ from runner.engine import Engine
 from runner.errors import PlaycastError
 from runner.prune import Pruner
 from runner.recipes import RecipeBook
+from runner.shelf import Shelf
 from runner.start import ColdStart
 from runner.vault import Vault, key_from_file
 from runner.warmstart import WarmStart
@@ -32,6 +35,7 @@ def make_engine(settings: Settings) -> Engine:
     vault = Vault(settings.secret_key or key_from_file(settings.data_dir / "secret.key"))
     return Engine(
         bus=LocalBus(),
+        shelf=Shelf(),
         dispatcher=LocalDispatcher(),
         recipes=RecipeBook(settings.ansible_dir),
         credentials=Credentials(vault, settings.keys_dir),
@@ -69,12 +73,15 @@ def make_app(settings: Settings) -> web.Application:
     registry = make_registry(worker, engine.starter, pruner)
     app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view)])
 
+    embedded = dialect(settings.database_url) == "sqlite"
+
     async def close_sockets(_app: web.Application) -> None:
         await view.close_sockets()
 
     app.cleanup_ctx.extend(
         [
             database(settings, engine),
+            *([in_background(checkpointer(settings.database_url))] if embedded else []),
             connections(engine),
             launcher(engine),
             # Supervisors and playbooks go on when the worker ends; the next start follows them again.

@@ -18,6 +18,12 @@ from playcast.settings import Settings
 from runner.errors import PlaycastError
 
 MODELS = ["models", "aerich.models"]
+# Bytes. Against SQLite's own 4096 a flood takes a sixth less CPU, and a single line writes hardly more.
+PAGE_SIZE = 8192
+# `wal_autocheckpoint`, in pages: a commit moves the write-ahead log itself only if `checkpoint.py` does not get to it.
+# `journal_size_limit`, in bytes: what that file keeps while unused; cut off each time, it would be made anew each time.
+# `cache_size`, in KiB as a negative number: a batch of the tail fits in.
+_SQLITE = "synchronous=NORMAL&busy_timeout=1000&wal_autocheckpoint=8192&journal_size_limit=16777216&cache_size=-8192"
 _SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "asyncpg": "postgres"}
 
 
@@ -33,7 +39,7 @@ def dialect(url: str) -> str:
 def tortoise_config(url: str) -> dict[str, Any]:
     """Tortoise's configuration for a database URL."""
     if dialect(url) == "sqlite":
-        connection = url if "?" in url else f"{url}?synchronous=NORMAL&busy_timeout=1000"
+        connection = url if "?" in url else f"{url}?{_SQLITE}"
     else:
         connection = "asyncpg://" + url.partition("://")[2]
     return {
@@ -67,13 +73,14 @@ async def _upgrade(url: str) -> list[str]:
 
 
 def make_file(file: Path) -> None:
-    """Create an empty database that can give space back: this cannot be chosen once it has tables."""
+    """Create an empty database that can give space back; this and its pages cannot be chosen once it has tables."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(file)
         try:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
             connection.execute("VACUUM")
         finally:
             connection.close()

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from strawberry import Schema
 from strawberry.aiohttp.views import AiohttpWebSocketAdapter, GraphQLView
 from strawberry.exceptions import ConnectionRejectionError
@@ -16,6 +16,8 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UNSET, UnsetType
 
 from gql.context import Context
+from gql.sharing import Encoded
+from gql.wire import encode
 from playcast.auth import VIEWER, Gate
 from runner.engine import Engine
 from runner.worker import Worker
@@ -48,19 +50,32 @@ class SocketAdapter(AiohttpWebSocketAdapter):
         """Send, within SEND_SECONDS."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await super().send_json(message)
+                shared = _shared(message)
+                if shared is None:
+                    await super().send_json(message)
+                else:
+                    await self.ws.send_frame(shared, WSMsgType.TEXT)
         except TimeoutError as error:
             transport = self.request.transport
             if transport is not None:
                 transport.abort()
             raise WebSocketDisconnected from error
-        except ConnectionError as error:
+        except (ConnectionError, RuntimeError) as error:
             raise WebSocketDisconnected from error
 
     async def close(self, code: int, reason: str) -> None:
         """Close with as much of the reason as a close frame can hold; it may quote what the client sent."""
         fits = reason.encode(errors="backslashreplace")[:MAX_REASON_BYTES].decode(errors="ignore")
         await super().close(code=code, reason=fits)
+
+
+def _shared(message: Mapping[str, object]) -> bytes | None:
+    """The frame of a result that others get as well: only the id is this subscription's own."""
+    payload = message.get("payload")
+    data = payload.get("data") if isinstance(payload, dict) else None
+    if not isinstance(data, Encoded):
+        return None
+    return b'{"id":%b,"type":"next","payload":{"data":%b}}' % (encode(message["id"]), data.json)
 
 
 def _well_formed(message: object) -> bool:
@@ -147,9 +162,8 @@ class PlaycastView(GraphQLView[Context, None]):
         return value
 
     def encode_json(self, data: object) -> str:
-        """Compact JSON, with text as it is; half a surrogate pair, which UTF-8 cannot hold, as its escape."""
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        return text.encode(errors="backslashreplace").decode()
+        """The JSON that clients get."""
+        return encode(data).decode()
 
 
 def _no_constant(name: str) -> None:

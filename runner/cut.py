@@ -3,9 +3,9 @@
 MAX_TAIL = 3
 
 
-def lines_end(data: bytes | bytearray | memoryview, most: int) -> int:
-    """How many of the first `most` bytes make whole lines; 0 if no line ends there."""
-    return bytes(data[:most]).rfind(b"\n") + 1
+def lines_end(data: bytes | bytearray, most: int, start: int = 0) -> int:
+    """How many of the `most` bytes from `start` make whole lines; 0 if no line ends there."""
+    return max(0, data.rfind(b"\n", start, start + most) + 1 - start)
 
 
 def text_end(data: bytes | bytearray | memoryview, most: int) -> int:

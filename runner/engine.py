@@ -8,6 +8,7 @@ from runner.connections import Connections
 from runner.credentials import Credentials
 from runner.dispatch import Dispatcher
 from runner.recipes import RecipeBook
+from runner.shelf import Shelf
 from runner.start import Starter
 from runner.vault import Vault
 
@@ -17,6 +18,7 @@ class Engine:
     """Everything a verb needs beside its own arguments. Times are seconds, sizes bytes."""
 
     bus: Bus
+    shelf: Shelf
     dispatcher: Dispatcher
     recipes: RecipeBook
     credentials: Credentials

@@ -18,8 +18,9 @@ from runner.happened import Happened, read_event
 from runner.inotify import GrowthWatch
 from runner.jobdir import JobDir
 from runner.live import Live
-from runner.logs import Piece, read_range
+from runner.logs import read_range
 from runner.persist import until_stored
+from runner.piece import Piece
 from runner.tail import IDLE_SECONDS, POLL_SECONDS, FenceLost
 
 READ_BYTES = 1024 * 1024

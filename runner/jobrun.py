@@ -140,13 +140,13 @@ class JobRun:
             gone.close()
 
     async def _copy_log(self, gone: Gone) -> None:
-        tail = Tail(self._job, self._dir, self._engine.bus)
+        tail = Tail(self._job, self._dir, self._engine.bus, self._engine.shelf)
         await tail.follow(gone.is_set, gone.event)
         if not self._dir.exit.exists():
             # The supervisor was killed: what it left behind still writes, and still works on the servers.
             await _end_processes(self._dir)
             if self._dir.log.exists():
-                await Tail(self._job, self._dir, self._engine.bus).follow(gone.is_set, gone.event)
+                await tail.follow(gone.is_set, gone.event)
 
     async def _learn_host_keys(self) -> None:
         """Pin what a first contact brought, unless the server was pinned or moved to another address meanwhile."""

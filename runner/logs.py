@@ -5,8 +5,7 @@ chunks were cut when they were stored.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from models import LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
@@ -15,28 +14,12 @@ from runner.cut import text_end
 from runner.engine import Engine
 from runner.errors import BadInput, quoted
 from runner.limits import MAX_PAGE_BYTES
+from runner.piece import Piece
 from runner.viewer import Viewer
 
 # The bus wakes a reader at once; this is the net below it.
 RELOOK_SECONDS = 5.0
 _MOST_ROWS = 512
-_NO_END = 2**62
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Log bytes from offset `start`; `first_line` is the 1-based number of the line they start in."""
-
-    start: int
-    data: bytes
-    first_line: int
-    emitted_at: datetime
-    end: bool = False
-
-    @property
-    def stop(self) -> int:
-        """The offset after the last byte."""
-        return self.start + len(self.data)
 
 
 @dataclass(frozen=True)
@@ -107,11 +90,11 @@ async def _line_start(job: ProvisionJob, offset: int) -> int:
 def _whole_text(piece: Piece) -> Piece:
     """`piece` without the beginning of a UTF-8 sequence at its end, as long as something is left."""
     end = text_end(piece.data, len(piece.data)) or len(piece.data)
-    return Piece(piece.start, piece.data[:end], piece.first_line, piece.emitted_at)
+    return replace(piece, data=piece.data[:end])
 
 
 def _ended(piece: Piece) -> Piece:
-    return Piece(piece.start, piece.data, piece.first_line, piece.emitted_at, end=True)
+    return replace(piece, end=True)
 
 
 async def read_range(job_id: int, start: int, stop: int) -> AsyncIterator[Piece]:
@@ -151,21 +134,27 @@ def _merge(rows: list[LogChunk], start: int, stop: int) -> Piece:
             break
         data += row.data
         emitted_at = row.emitted_at
-    return Piece(start, bytes(data[: stop - start]), line, emitted_at)
+    return Piece(first.job_id, start, bytes(data[: stop - start]), line, emitted_at)
+
+
+async def find_watched(engine: Engine, viewer: Viewer, job_id: int) -> ProvisionJob | None:
+    """The job, or None, as `find_job` answers; watchers who come at once share one look at the table."""
+    return await engine.shelf.job(job_id)
 
 
 async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: str | None) -> AsyncIterator[Piece]:
     """Every piece after a cursor, past and live, without gap or repeat; the last one has `end`."""
     position = parse_cursor(after)
     check_cursor(job, position)
-    with engine.bus.listen((Topic.LOG, job.id), (Topic.JOB, job.id)) as listener:
+    shelf = engine.shelf
+    with shelf.followed(job.id), engine.bus.listen((Topic.LOG, job.id), (Topic.JOB, job.id)) as listener:
         # Looked at after listening and before reading: when it is final, its log is already whole.
-        current = await ProvisionJob.get_or_none(id=job.id)
+        current = await shelf.job(job.id)
         while current is not None:
             job = current
             last: Piece | None = None
             # Of a log that is being pruned nothing more is read: its end alone is still told.
-            async for piece in read_range(job.id, position, position if job.log_pruned_at else _NO_END):
+            while not job.log_pruned_at and (piece := await shelf.piece(job.id, position)):
                 position = piece.stop
                 last = _ended(piece) if job.final and position == job.log_size else piece
                 yield last
@@ -176,7 +165,7 @@ async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: s
             if last is None:
                 dirty = await listener.wait(RELOOK_SECONDS)
                 if not dirty or (Topic.JOB, job.id) in dirty:
-                    current = await ProvisionJob.get_or_none(id=job.id)
+                    current = await shelf.job(job.id)
         yield await _nothing_more(job, position)
 
 
@@ -184,4 +173,4 @@ async def _nothing_more(job: ProvisionJob, position: int) -> Piece:
     """The end of a log. Of a pruned one it stands where the log once ended: the gap before it shows what has gone."""
     if position < job.log_size and await _pruned(job):
         position = job.log_size
-    return Piece(position, b"", job.line_count + 1, job.ended_at or job.created_at, end=True)
+    return Piece(job.id, position, b"", job.line_count + 1, job.ended_at or job.created_at, end=True)

@@ -1,7 +1,7 @@
 """The tail: copies `ansible.log` into chunks, each byte once, and continues after a crash where the table stands.
 
 One transaction writes chunks and the new offset, only while the claim's fence is ours. The first bytes after a
-silence go at once; while data flows the file is read every 30 ms. A chunk ends at a line end if one comes within
+silence go at once; while data flows the file is read every 15 ms. A chunk ends at a line end if one comes within
 50 ms, and never inside a UTF-8 sequence.
 """
 
@@ -12,16 +12,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from models import LogChunk, ProvisionJob
-from models.chunk import MAX_BYTES
-from models.transaction import transaction
+from models.chunk import Run
 from runner.bus import Bus, Topic
-from runner.cut import lines_end, text_end
+from runner.held import Held
 from runner.inotify import GrowthWatch
 from runner.jobdir import JobDir
 from runner.persist import until_stored
+from runner.shelf import Shelf
 
 READ_BYTES = 1024 * 1024
-POLL_SECONDS = 0.03
+POLL_SECONDS = 0.015
 PARTIAL_SECONDS = 0.05
 IDLE_SECONDS = 1.0
 
@@ -33,11 +33,12 @@ class FenceLost(Exception):
 class Tail:
     """Copies the log of one claimed job. `job.log_size` and `job.line_count` move with what is stored."""
 
-    def __init__(self, job: ProvisionJob, job_dir: JobDir, bus: Bus) -> None:
+    def __init__(self, job: ProvisionJob, job_dir: JobDir, bus: Bus, shelf: Shelf) -> None:
         self._job = job
         self._bus = bus
+        self._shelf = shelf
         self._path = job_dir.log
-        self._held = bytearray()
+        self._held = Held(READ_BYTES)
         self._held_since = 0.0
 
     async def follow(self, ended: Callable[[], bool], end: asyncio.Event) -> None:
@@ -80,54 +81,35 @@ class Tail:
 
         A read that is `last` and not full has come to the end of the log: then nothing is held back.
         """
-        data = os.pread(fd, READ_BYTES, self._position)
-        if data and not self._held:
+        before = len(self._held)
+        with self._held.room as room:
+            read = os.preadv(fd, [room], self._position)
+        self._held.filled(read)
+        if not before:
             self._held_since = time.monotonic()
-        self._held += data
         late = last or time.monotonic() - self._held_since >= PARTIAL_SECONDS
-        chunks = self._take(whole=last and len(data) < READ_BYTES, late=late)
+        full = read == READ_BYTES
+        chunks = self._held.take(whole=last and not full, late=late, more=full)
         if chunks:
             await self._store(chunks)
             self._held_since = time.monotonic()
-        return len(data)
-
-    def _take(self, *, whole: bool, late: bool) -> list[bytes]:
-        """Cut what may go now out of the held bytes: all of it when `whole`, a partial line when `late`."""
-        chunks = []
-        while self._held:
-            end = lines_end(self._held, MAX_BYTES)
-            # What follows a line end has only just come.
-            late = late and not end
-            if not end and len(self._held) >= MAX_BYTES:
-                end = text_end(self._held, MAX_BYTES)
-            if not end and (late or whole):
-                end = text_end(self._held, MAX_BYTES) or (len(self._held) if whole else 0)
-            if not end:
-                break
-            chunks.append(bytes(self._held[:end]))
-            del self._held[:end]
-        return chunks
+        return read
 
     async def _store(self, chunks: list[bytes]) -> None:
-        await until_stored("log", self._job.id, lambda: self._write(chunks))
-        self._bus.publish(Topic.LOG, self._job.id)
-
-    async def _write(self, chunks: list[bytes]) -> None:
         job, now = self._job, datetime.now(UTC)
-        rows, start, line = [], job.log_size, job.line_count
+        runs, size, lines = [], job.log_size, job.line_count
         for data in chunks:
-            rows.append(LogChunk(job_id=job.id, start=start, first_line=line + 1, data=data, emitted_at=now))
-            start += len(data)
-            line += data.count(b"\n")
-        async with transaction():
-            moved = await ProvisionJob.filter(id=job.id, fence=job.fence, log_size=job.log_size).update(
-                log_size=start, line_count=line
-            )
-            if moved:
-                await LogChunk.bulk_create(rows)
-        if not moved:
-            await self._must_be_ours(start)
-        job.log_size, job.line_count = start, line
+            runs.append(Run(size, lines + 1, data, now))
+            size += len(data)
+            lines += data.count(b"\n")
+        await until_stored("log", job.id, lambda: self._write(runs, size, lines))
+        job.log_size, job.line_count = size, lines
+        self._shelf.stored(job.id, runs)
+        self._bus.publish(Topic.LOG, job.id)
+
+    async def _write(self, runs: list[Run], size: int, lines: int) -> None:
+        if not await LogChunk.append(self._job, runs, size, lines):
+            await self._must_be_ours(size)
 
     async def _must_be_ours(self, size: int) -> None:
         """A commit whose answer was lost has stored exactly this; anything else means that the fence moved."""

@@ -10,11 +10,14 @@ from bench.server import Server, flood_ansible_dir
 
 def test_every_watcher_of_the_benchmark_gets_every_line(tmp_path: Path) -> None:
     with Server(tmp_path, PLAYCAST_ANSIBLE_DIR=str(flood_ansible_dir(tmp_path))) as server:
-        target = server.add_server()
-        job, seen = log_path._watched(server, target, watchers=3, lines=5000, rate=0)
-        assert seen["lines"] == 15000
-        assert 0 < seen["p50"] <= seen["p99"]
-        assert log_path._printer_cpu(server, job) > 0
+        runs = log_path.Runs(server)
+        found = runs.watched(4, lines=5000, stopped=1)
+        assert found["seen"]["lines"] == 15000
+        assert 0 < found["seen"]["p50"] <= found["seen"]["p99"]
+        assert found["cpu_of_printer"] > 0
+        joined = runs.joined_late(3, lines=1000)
+        assert joined["lines"] == 3000
+        assert 0 < joined["joined"]["p50"] <= joined["joined"]["p99"]
         assert server.cpu() > 0
         assert server.process.poll() is None
 

@@ -14,9 +14,11 @@ from runner import prune
 from runner.bus import LocalBus
 from runner.engine import Engine
 from runner.errors import BadInput
-from runner.logs import Piece, follow_log, read_page
+from runner.logs import follow_log, read_page
+from runner.piece import Piece
 from runner.prune import Pruner
 from runner.retention import JOB_BYTES, Retention
+from runner.shelf import Shelf
 from runner.viewer import LOCAL_VIEWER
 from tests.api import JSON, Api
 from tests.conftest import StartApp
@@ -54,7 +56,7 @@ async def prune_all(data_dir: Path, keep: Retention) -> None:
 
 
 def reader(job: ProvisionJob, bus: LocalBus, after: str | None = None) -> AsyncIterator[Piece]:
-    engine = cast("Engine", SimpleNamespace(bus=bus))
+    engine = cast("Engine", SimpleNamespace(bus=bus, shelf=Shelf()))
     return follow_log(engine, LOCAL_VIEWER, job, after)
 
 

@@ -18,10 +18,14 @@ from playcast.database import migrate, opened
 from runner import inotify
 from runner.bus import LocalBus, Topic
 from runner.cut import lines_end, text_end
+from runner.held import Held
 from runner.jobdir import JobDir
-from runner.tail import FenceLost, Tail
+from runner.shelf import Shelf
+from runner.tail import READ_BYTES, FenceLost, Tail
 
 TEXT = st.text(st.sampled_from("aé€😀\n"))
+# By name, since hypothesis shows what it tries.
+PARTS = {"xs": "x" * 70_000, "é": "é" * 40_000, "line": "line\n", "é1": "é", "end": "\n", "wide": "€😀"}
 BYTES = st.binary() | TEXT.map(str.encode)
 
 
@@ -48,9 +52,9 @@ def test_bytes_that_are_no_text_are_not_held_back(data: bytes, most: int) -> Non
     assert len(held) <= 3
 
 
-@given(BYTES, st.integers(0, 200))
-def test_whole_lines_end_after_the_last_line_end(data: bytes, most: int) -> None:
-    end = lines_end(data, most)
+@given(BYTES, st.integers(0, 200), st.binary(max_size=20))
+def test_whole_lines_end_after_the_last_line_end(data: bytes, most: int, before: bytes) -> None:
+    end = lines_end(before + data, most, len(before))
 
     assert data[:most][end:].count(b"\n") == 0
     assert end == 0 or data[end - 1 : end] == b"\n"
@@ -58,34 +62,42 @@ def test_whole_lines_end_after_the_last_line_end(data: bytes, most: int) -> None
 
 
 def a_tail(tmp_path: Path, job: ProvisionJob) -> Tail:
-    return Tail(job, JobDir(tmp_path, job.id), LocalBus())
+    return Tail(job, JobDir(tmp_path, job.id), LocalBus(), Shelf())
 
 
-@given(st.lists(st.tuples(st.sampled_from(["x" * 70_000, "é" * 40_000, "line\n", "é", "\n", "€😀"]), st.booleans())))
-def test_chunks_are_bounded_and_joined_are_the_log(pieces: list[tuple[str, bool]]) -> None:
-    tail = a_tail(Path(), ProvisionJob(id=1))
-    chunks: list[bytes] = []
+def read(held: Held, data: bytes) -> None:
+    """Put bytes into the buffer as a read of the file does."""
+    held.room[: len(data)] = data
+    held.filled(len(data))
 
-    for text, late in pieces:
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(PARTS)), st.booleans(), st.booleans())))
+def test_chunks_are_bounded_and_joined_are_the_log(pieces: list[tuple[str, bool, bool]]) -> None:
+    held, chunks = Held(READ_BYTES), list[bytes]()
+
+    for name, late, more in pieces:
+        text = PARTS[name]
         for part in (text.encode()[:1], text.encode()[1:]):
-            tail._held += part
-            chunks += tail._take(whole=False, late=late)
-    chunks += tail._take(whole=True, late=True)
+            read(held, part)
+            chunks += held.take(whole=False, late=late, more=more)
+            # What is kept back while more waits is no full chunk.
+            assert len(held) < MAX_BYTES
+    chunks += held.take(whole=True, late=True, more=False)
 
-    assert b"".join(chunks).decode() == "".join(text for text, _ in pieces)
+    assert len(held) == 0
+    assert b"".join(chunks).decode() == "".join(PARTS[name] for name, _, _ in pieces)
     assert all(0 < len(chunk) <= MAX_BYTES for chunk in chunks)
     assert all(chunk.decode() for chunk in chunks)
 
 
 @given(st.lists(st.binary(), max_size=20), st.data())
 def test_bytes_that_are_no_text_are_kept_as_they_are(pieces: list[bytes], data: st.DataObject) -> None:
-    tail = a_tail(Path(), ProvisionJob(id=1))
-    chunks: list[bytes] = []
+    held, chunks = Held(READ_BYTES), list[bytes]()
 
     for piece in pieces:
-        tail._held += piece
-        chunks += tail._take(whole=False, late=data.draw(st.booleans()))
-    chunks += tail._take(whole=True, late=True)
+        read(held, piece)
+        chunks += held.take(whole=False, late=data.draw(st.booleans()), more=data.draw(st.booleans()))
+    chunks += held.take(whole=True, late=True, more=False)
 
     assert b"".join(chunks) == b"".join(pieces)
 
@@ -189,6 +201,18 @@ async def test_rows_and_columns_tell_the_same(running: ProvisionJob, tmp_path: P
     assert (job.log_size, job.line_count) == (len(content), 30_001)
 
 
+async def test_a_flood_is_cut_into_full_chunks(running: ProvisionJob, tmp_path: Path) -> None:
+    content = b"x" * 63 + b"\n"
+    JobDir(tmp_path, running.id).log.write_bytes(content * (4 * READ_BYTES // len(content)) + b"last\n")
+    ended = asyncio.Event()
+    ended.set()
+
+    await a_tail(tmp_path, running).follow(ended.is_set, ended)
+
+    sizes = [len(chunk) for chunk in (await stored(65))[0]]
+    assert sizes == [MAX_BYTES] * 64 + [5]
+
+
 async def test_a_lost_claim_writes_nothing_more(running: ProvisionJob, tmp_path: Path) -> None:
     with pytest.raises(FenceLost):  # noqa: PT012 (the context's end is what raises)
         async with following(tmp_path, running) as write:
@@ -208,11 +232,11 @@ async def test_a_lost_claim_writes_nothing_more(running: ProvisionJob, tmp_path:
 
 async def test_a_commit_whose_answer_was_lost_counts_once(running: ProvisionJob, tmp_path: Path) -> None:
     tail = a_tail(tmp_path, running)
-    await tail._write([b"one\n", b"two\n"])
+    await tail._store([b"one\n", b"two\n"])
     # As if the connection had broken after the commit: the tail tries the same again.
     running.log_size = running.line_count = 0
 
-    await tail._write([b"one\n", b"two\n"])
+    await tail._store([b"one\n", b"two\n"])
 
     assert (running.log_size, running.line_count) == (8, 2)
     assert (await stored(2))[0] == [b"one\n", b"two\n"]
@@ -231,7 +255,7 @@ async def test_a_new_tail_goes_on_where_the_table_stands(running: ProvisionJob, 
 
 async def test_readers_are_woken_only_when_there_is_something(running: ProvisionJob, tmp_path: Path) -> None:
     bus = LocalBus()
-    tail = Tail(running, JobDir(tmp_path, running.id), bus)
+    tail = Tail(running, JobDir(tmp_path, running.id), bus, Shelf())
     ended = asyncio.Event()
     with bus.listen((Topic.LOG, running.id)) as listener:
         ended.set()

@@ -4,17 +4,24 @@ from datetime import datetime
 
 import strawberry
 
-from runner.logs import Page, Piece
+from runner.logs import Page
+from runner.piece import Piece
 
 _MAX_INT = 2**31 - 1
+
+
+def _text(root: "JobLogChunk") -> str:
+    """Decoded when it is asked for: of many watchers' chunks most come written already."""
+    return root.piece.data.decode(errors="replace")
 
 
 @strawberry.type(
     description="A run of log bytes, cut at a line end wherever a line end came in time. ANSI codes are kept."
 )
 class JobLogChunk:
-    """Some text of a log."""
+    """Some text of a log. Bytes that are no UTF-8 are replaced here, and only here."""
 
+    piece: strawberry.Private[Piece]
     cursor: str = strawberry.field(description="Resume point after this chunk; opaque.")
     after: str = strawberry.field(
         description=(
@@ -23,18 +30,18 @@ class JobLogChunk:
         )
     )
     first_line: int = strawberry.field(description="1-based number of the first line in `text`.")
-    text: str
+    text: str = strawberry.field(resolver=_text)
     emitted_at: datetime
     end: bool = strawberry.field(description="True on the last chunk of a finished job (text may be empty).")
 
     @classmethod
     def of(cls, piece: Piece) -> "JobLogChunk":
-        """The chunk that a piece is to clients; bytes that are no UTF-8 are replaced here, and only here."""
+        """The chunk that a piece is to clients."""
         return cls(
+            piece=piece,
             cursor=str(piece.stop),
             after=str(piece.start),
             first_line=clamped(piece.first_line),
-            text=piece.data.decode(errors="replace"),
             emitted_at=piece.emitted_at,
             end=piece.end,
         )

@@ -1,0 +1,49 @@
+"""What stands in SQLite's write-ahead log reaches the file while nobody commits, and a failure stops nothing."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from tortoise.connection import get_connection
+
+from playcast import checkpoint
+from playcast.database import PAGE_SIZE
+from tests.api import Api
+from tests.test_resume import store
+
+MB = 1024 * 1024
+
+
+async def test_what_was_written_reaches_the_file_by_itself(api: Api, data_dir: Path) -> None:
+    file = data_dir / "playcast.sqlite3"
+    assert file.stat().st_size < MB
+
+    await store(b"x" * MB, list(range(0, MB, 65536)))
+
+    async with asyncio.timeout(10):
+        while file.stat().st_size < MB:  # noqa: ASYNC110 (nothing tells of it)
+            await asyncio.sleep(0.05)
+
+
+async def test_a_new_database_has_the_pages_that_a_flood_likes(api: Api) -> None:
+    _, rows = await get_connection("default").execute_query("PRAGMA page_size")
+    assert [row[0] for row in rows] == [PAGE_SIZE]
+
+
+async def test_a_move_that_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.01)
+    file = tmp_path / "db.sqlite3"
+    written = tmp_path / "db.sqlite3-wal"
+    with capture_logs() as logs:
+        work = asyncio.ensure_future(checkpoint.checkpointer(f"sqlite://{file}")())
+        for number in (1, 2):
+            # There is a write-ahead log, but no database beside it.
+            written.write_bytes(b"x" * number)
+            async with asyncio.timeout(5):
+                while len(logs) < number:  # noqa: ASYNC110 (nothing tells of it)
+                    await asyncio.sleep(0.01)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    assert {entry["event"] for entry in logs} == {"the write-ahead log could not be moved, it is tried again"}
+    assert not file.exists()
