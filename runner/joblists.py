@@ -90,7 +90,8 @@ async def _page(wanted: JobQuery, state: Q, most: int, before: int | None) -> li
     key = "id" if wanted.server_id is None else "hosts__job_id"
     query = _fitting(wanted).filter(state)
     if before is not None:
-        query = query.filter(**{f"{key}__lt": before})
+        # Of both columns: PostgreSQL would begin with the newest of all jobs in the other.
+        query = query.filter(**{"id__lt": before, f"{key}__lt": before})
     return await query.order_by(f"-{key}").limit(most)
 
 

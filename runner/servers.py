@@ -91,7 +91,8 @@ async def oldest_servers(viewer: Viewer, wanted: ServerQuery, most: int, after: 
     key = "tags__server_id" if wanted.tag else "id"
     query = _fitting(wanted)
     if after is not None:
-        query = query.filter(**{f"{key}__gt": after})
+        # Of both columns: PostgreSQL would begin with the oldest of all servers in the other.
+        query = query.filter(**{"id__gt": after, f"{key}__gt": after})
     return await query.order_by(key).limit(most)
 
 
