@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import LogChunk, ProvisionJob
+from models import ProvisionJob
 from models.chunk import MAX_BYTES
 from runner.bus import Topic
+from runner.chunks import Chunk, first_chunks, last_chunk
 from runner.cut import text_end
 from runner.engine import Engine
 from runner.errors import BadInput, quoted
@@ -127,20 +128,19 @@ async def read_range(job_id: int, start: int, stop: int) -> AsyncIterator[Piece]
         start = piece.stop
 
 
-async def _window(job_id: int, start: int) -> list[LogChunk]:
+async def _window(job_id: int, start: int) -> list[Chunk]:
     """The chunks that begin within 64 KiB after `start`, the first of them holding `start`."""
-    chunks = LogChunk.filter(job_id=job_id)
-    rows = await chunks.filter(start__gte=start, start__lt=start + MAX_BYTES).order_by("start").limit(_MOST_ROWS)
+    rows = await first_chunks(job_id, start, start + MAX_BYTES, _MOST_ROWS)
     if not rows or rows[0].start > start:
         # Only a cursor inside a chunk comes here: one that we gave out stands at a chunk's end.
-        holding = await chunks.filter(start__lt=start, start__gt=start - MAX_BYTES).order_by("-start").first()
+        holding = await last_chunk(job_id, start - MAX_BYTES + 1, start)
         if holding is None or holding.start + len(holding.data) <= start:
             return []
         rows.insert(0, holding)
     return rows
 
 
-def _merge(rows: list[LogChunk], start: int, stop: int) -> Piece:
+def _merge(rows: list[Chunk], start: int, stop: int) -> Piece:
     """One piece out of the first rows, as many as fit in 64 KiB."""
     first = rows[0]
     data = bytearray(first.data[start - first.start :])
