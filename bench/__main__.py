@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import cancel, events_path, job_path, log_path, recovery
+from bench import cancel, events_path, job_path, log_path, read_path, recovery
 
 PARTS = {
     "job": job_path.rows,
@@ -10,6 +10,7 @@ PARTS = {
     "events": events_path.rows,
     "cancel": cancel.rows,
     "recovery": recovery.rows,
+    "read": read_path.rows,
 }
 
 

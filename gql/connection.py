@@ -1,12 +1,12 @@
 """Keyset connections: pages that stay right while rows come and go."""
 
 import base64
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import strawberry
 from tortoise.models import Model
-from tortoise.queryset import QuerySet
 
 from gql.ids import read_number
 from runner.errors import BadInput, quoted
@@ -27,12 +27,50 @@ class PageInfo:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Which rows a client asks for: the `first` ones after the row with the id `after`."""
+
+    first: int
+    after: int | None
+
+    @classmethod
+    def of(cls, first: int | None, after: str | None) -> "Window":
+        """The window of a connection's arguments; BadInput if they are none."""
+        size = sized(DEFAULT_PAGE_SIZE if first is None else first)
+        return cls(size, _row_after(after) if after is not None else None)
+
+    @property
+    def most(self) -> int:
+        """How many rows to read: one more shows whether there is a next page."""
+        return self.first + 1
+
+
+@dataclass(frozen=True)
 class Slice(Generic[Row]):
-    """One page of rows, and the whole query for counting."""
+    """One page of rows; `count` counts the whole list, if asked."""
 
     rows: list[Row]
     info: PageInfo
-    query: QuerySet[Any]
+    count: Callable[[], Awaitable[int]]
+
+    @classmethod
+    def of(cls, rows: list[Row], window: Window, count: Callable[[], Awaitable[int]]) -> "Slice[Row]":
+        """The page out of the rows that were read for it."""
+        page = rows[: window.first]
+        info = PageInfo(
+            has_next_page=len(rows) > window.first,
+            has_previous_page=window.after is not None,
+            start_cursor=cursor_of(page[0]) if page else None,
+            end_cursor=cursor_of(page[-1]) if page else None,
+        )
+        return cls(page, info, count)
+
+
+def sized(first: int) -> int:
+    """`first`, if it is a size that a page may have; else BadInput."""
+    if not 1 <= first <= MAX_PAGE_SIZE:
+        raise BadInput(f"first must be from 1 to {MAX_PAGE_SIZE}")
+    return first
 
 
 def cursor_of(row: Any) -> str:  # noqa: ANN401 (any row with an id)
@@ -49,21 +87,3 @@ def _row_after(cursor: str) -> int:
     if number is None:
         raise BadInput(f"{quoted(cursor)} is no cursor: use an `endCursor` that this API gave you, or none to start")
     return number
-
-
-async def take(query: QuerySet[Row], first: int | None, after: str | None, *, newest_first: bool) -> Slice[Row]:
-    """The `first` rows after a cursor, ordered by id."""
-    first = DEFAULT_PAGE_SIZE if first is None else first
-    if not 1 <= first <= MAX_PAGE_SIZE:
-        raise BadInput(f"first must be from 1 to {MAX_PAGE_SIZE}")
-    page = query
-    if after is not None:
-        page = page.filter(**{"id__lt" if newest_first else "id__gt": _row_after(after)})
-    rows = await page.order_by("-id" if newest_first else "id").limit(first + 1)
-    info = PageInfo(
-        has_next_page=len(rows) > first,
-        has_previous_page=after is not None,
-        start_cursor=cursor_of(rows[0]) if rows else None,
-        end_cursor=cursor_of(rows[:first][-1]) if rows else None,
-    )
-    return Slice(rows[:first], info, query)

@@ -1,14 +1,20 @@
 """What resolvers get: the engine, the viewer, and loaders that read many rows at once."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import strawberry
 from strawberry.dataloader import DataLoader
-from tortoise.functions import Max
 
-from models import JobHost, ProvisionJob, Server, ServerLock
+from gql import loaders
+from gql.connection import Window
+from gql.loaders import loader, page_loader
+from models import JobEvent, JobHost, ProvisionJob, Server
 from runner.engine import Engine
+from runner.events import read_events
+from runner.joblists import counts_on, newest_on
+from runner.recipes import Recipe
 from runner.servers import tags_of
 from runner.viewer import Viewer
 from runner.waiting import Wait, waits_of
@@ -16,7 +22,10 @@ from runner.worker import Worker
 
 
 class Context:
-    """One HTTP request, or one WebSocket connection. `viewer` is None until the connection is authenticated."""
+    """One HTTP request, or one WebSocket connection. `viewer` is None until the connection is authenticated.
+
+    Each loader is made when a field first asks for it: most answers need none.
+    """
 
     def __init__(self, engine: Engine, worker: Worker | None, version: str, viewer: Viewer | None) -> None:
         self.engine = engine
@@ -24,15 +33,6 @@ class Context:
         self.version = version
         self.given_viewer = viewer
         self.connection_params: dict[str, Any] | None = None
-        # Uncached: a connection lives long, and rows change.
-        self.tags: DataLoader[int, list[str]] = DataLoader(_tags, cache=False)
-        self.job_servers: DataLoader[int, list[Server]] = DataLoader(_job_servers, cache=False)
-        self.job_hosts: DataLoader[int, list[JobHost]] = DataLoader(_job_hosts, cache=False)
-        self.waits: DataLoader[int, list[Wait]] = DataLoader(_waits, cache=False)
-        self.holders: DataLoader[int, ProvisionJob | None] = DataLoader(_holders, cache=False)
-        self.jobs: DataLoader[int, ProvisionJob | None] = DataLoader(_jobs, cache=False)
-        self.servers: DataLoader[int, Server | None] = DataLoader(_servers, cache=False)
-        self.last_jobs: DataLoader[int, ProvisionJob | None] = DataLoader(_last_jobs, cache=False)
 
     @property
     def viewer(self) -> Viewer:
@@ -41,58 +41,87 @@ class Context:
             raise PermissionError
         return self.given_viewer
 
+    @cached_property
+    def tags(self) -> DataLoader[int, list[str]]:
+        """The tags of a server."""
+        return loader(tags_of)
+
+    @cached_property
+    def job_servers(self) -> DataLoader[int, list[Server]]:
+        """The servers of a job."""
+        return loader(loaders.job_servers)
+
+    @cached_property
+    def job_hosts(self) -> DataLoader[int, list[JobHost]]:
+        """The hosts of a job."""
+        return loader(loaders.job_hosts)
+
+    @cached_property
+    def waits(self) -> DataLoader[int, list[Wait]]:
+        """Who stands in the way of a job."""
+        return loader(waits_of)
+
+    @cached_property
+    def holders(self) -> DataLoader[int, ProvisionJob | None]:
+        """The job that holds a server."""
+        return loader(loaders.holders)
+
+    @cached_property
+    def jobs(self) -> DataLoader[int, ProvisionJob | None]:
+        """A job by its number."""
+        return loader(loaders.jobs)
+
+    @cached_property
+    def servers(self) -> DataLoader[int, Server | None]:
+        """A server by its number."""
+        return loader(loaders.servers)
+
+    @cached_property
+    def server_jobs(self) -> DataLoader[tuple[int, Window], list[ProvisionJob]]:
+        """A page of the jobs of a server, newest first."""
+
+        async def read(server_ids: Sequence[int], window: Window) -> dict[int, list[ProvisionJob]]:
+            return await newest_on(self.viewer, server_ids, window.most, window.after)
+
+        return page_loader(read)
+
+    @cached_property
+    def last_jobs(self) -> DataLoader[int, ProvisionJob | None]:
+        """The newest job of a server."""
+
+        async def read(server_ids: Sequence[int]) -> dict[int, ProvisionJob | None]:
+            newest = await newest_on(self.viewer, server_ids, 1)
+            return {server_id: jobs[0] if jobs else None for server_id, jobs in newest.items()}
+
+        return loader(read)
+
+    @cached_property
+    def job_counts(self) -> DataLoader[int, int]:
+        """How many jobs a server has had."""
+
+        async def read(server_ids: Sequence[int]) -> dict[int, int]:
+            return await counts_on(self.viewer, server_ids)
+
+        return loader(read)
+
+    @cached_property
+    def events(self) -> DataLoader[tuple[int, Window], list[JobEvent]]:
+        """A page of the events of a job."""
+
+        async def read(job_ids: Sequence[int], window: Window) -> dict[int, list[JobEvent]]:
+            return await read_events(self.viewer, job_ids, window.most, window.after or 0)
+
+        return page_loader(read)
+
+    @cached_property
+    def recipes(self) -> DataLoader[str, Recipe | None]:
+        """A recipe by its name; looking whether one has changed looks at every file of the ansible directory."""
+
+        async def read(names: Sequence[str]) -> dict[str, Recipe | None]:
+            known = {recipe.name: recipe for recipe in self.engine.recipes.all()}
+            return {name: known.get(name) for name in names}
+
+        return loader(read)
+
 
 Info = strawberry.Info[Context, None]
-
-
-async def _tags(server_ids: Sequence[int]) -> list[list[str]]:
-    found = await tags_of(server_ids)
-    return [found[server_id] for server_id in server_ids]
-
-
-async def _job_servers(job_ids: Sequence[int]) -> list[list[Server]]:
-    found: dict[int, list[Server]] = {job_id: [] for job_id in job_ids}
-    rows = (
-        await JobHost.filter(job_id__in=list(job_ids), server_id__isnull=False)
-        .order_by("id")
-        .prefetch_related("server")
-    )
-    for row in rows:
-        if row.server is not None:
-            found[row.job_id].append(row.server)
-    return [found[job_id] for job_id in job_ids]
-
-
-async def _last_jobs(server_ids: Sequence[int]) -> list[ProvisionJob | None]:
-    rows = JobHost.filter(server_id__in=list(server_ids)).annotate(newest=Max("job_id")).group_by("server_id")
-    newest: dict[int, int] = dict(await rows.values_list("server_id", "newest"))
-    jobs = {job.id: job for job in await ProvisionJob.filter(id__in=list(newest.values()))}
-    return [jobs.get(newest.get(server_id, 0)) for server_id in server_ids]
-
-
-async def _job_hosts(job_ids: Sequence[int]) -> list[list[JobHost]]:
-    found: dict[int, list[JobHost]] = {job_id: [] for job_id in job_ids}
-    for row in await JobHost.filter(job_id__in=list(job_ids)).order_by("id"):
-        found[row.job_id].append(row)
-    return [found[job_id] for job_id in job_ids]
-
-
-async def _waits(job_ids: Sequence[int]) -> list[list[Wait]]:
-    found = await waits_of(job_ids)
-    return [found[job_id] for job_id in job_ids]
-
-
-async def _holders(server_ids: Sequence[int]) -> list[ProvisionJob | None]:
-    locks = await ServerLock.filter(server_id__in=list(server_ids)).prefetch_related("job")
-    found = {lock.server_id: lock.job for lock in locks}
-    return [found.get(server_id) for server_id in server_ids]
-
-
-async def _jobs(job_ids: Sequence[int]) -> list[ProvisionJob | None]:
-    found = {job.id: job for job in await ProvisionJob.filter(id__in=list(job_ids))}
-    return [found.get(job_id) for job_id in job_ids]
-
-
-async def _servers(server_ids: Sequence[int]) -> list[Server | None]:
-    found = {server.id: server for server in await Server.filter(id__in=list(server_ids))}
-    return [found.get(server_id) for server_id in server_ids]

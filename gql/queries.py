@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from gql.connection import take
+from gql.connection import Slice, Window
 from gql.context import Info
 from gql.enums import JobStatus
 from gql.ids import decode, row_number
@@ -18,8 +18,9 @@ from models import JobHost as JobHostRow
 from models import Server as ServerRow
 from runner.checks import text
 from runner.errors import BadInput, Refused
-from runner.jobs import JobQuery, find_job, find_jobs
-from runner.servers import find_servers
+from runner.joblists import JobQuery, count_jobs, newest_jobs
+from runner.jobs import find_job
+from runner.servers import ServerQuery, count_servers, oldest_servers
 
 
 @strawberry.input(description="Which jobs; conditions that are left out do not count.")
@@ -51,6 +52,10 @@ class ServerFilter:
 
     name_contains: str | None = None
     tag: str | None = None
+
+    def query(self) -> ServerQuery:
+        """The filter with its texts checked."""
+        return ServerQuery(name_contains=_searched(self.name_contains), tag=_searched(self.tag))
 
 
 @strawberry.type
@@ -86,11 +91,9 @@ class Query:
         filter: ServerFilter | None = None,  # noqa: A002 (the contract's name)
     ) -> ServerConnection:
         """Many servers."""
-        wanted = filter or ServerFilter()
-        query = find_servers(
-            info.context.viewer, name_contains=_searched(wanted.name_contains), tag=_searched(wanted.tag)
-        )
-        return ServerConnection.of(await take(query, first, after, newest_first=False))
+        viewer, wanted, window = info.context.viewer, (filter or ServerFilter()).query(), Window.of(first, after)
+        rows = await oldest_servers(viewer, wanted, window.most, window.after)
+        return ServerConnection.of(Slice.of(rows, window, lambda: count_servers(viewer, wanted)))
 
     @strawberry.field(description="The allow-list of playbooks that may be run; small, not paginated.")
     def recipes(self, info: Info) -> list[Recipe]:
@@ -117,8 +120,9 @@ class Query:
         filter: JobFilter | None = None,  # noqa: A002 (the contract's name)
     ) -> ProvisionJobConnection:
         """Many jobs."""
-        query = find_jobs(info.context.viewer, (filter or JobFilter()).query())
-        return ProvisionJobConnection.of(await take(query, first, after, newest_first=True))
+        viewer, wanted, window = info.context.viewer, (filter or JobFilter()).query(), Window.of(first, after)
+        rows = await newest_jobs(viewer, wanted, window.most, window.after)
+        return ProvisionJobConnection.of(Slice.of(rows, window, lambda: count_jobs(viewer, wanted)))
 
     @strawberry.field(description="Version and limits that a client needs.")
     def system(self, info: Info) -> System:

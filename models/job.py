@@ -83,7 +83,16 @@ class ProvisionJob(Model):
     class Meta:
         table = "provision_job"
         table_description = "jobs"
-        indexes = (("status", "id"), ("recipe", "id"), ("requested_by", "id"), ("created_at", "id"))
+        # Each filter of a list, newest first. Without those of two columns SQLite, which knows nothing of how often a
+        # value occurs, would go through every job of a recipe for the few that failed.
+        indexes = (
+            ("status", "id"),
+            ("recipe", "id"),
+            ("recipe", "status", "id"),
+            ("requested_by", "id"),
+            ("requested_by", "status", "id"),
+            ("created_at", "id"),
+        )
 
     @property
     def final(self) -> bool:

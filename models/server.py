@@ -48,9 +48,10 @@ class ServerTag(Model):
         "models.Server", related_name="tags", on_delete=fields.CASCADE
     )
     server_id: int
-    tag = fields.CharField(max_length=32, db_index=True)
+    tag = fields.CharField(max_length=32)
 
     class Meta:
         table = "server_tag"
         table_description = "tags of servers"
         unique_together = (("server", "tag"),)
+        indexes = (("tag", "server"),)

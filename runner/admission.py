@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.expressions import Q
+from tortoise.expressions import Q, Subquery
 from tortoise.functions import Min
 
 from models import JobHost, JobStatus, ProvisionJob, ServerLock
@@ -18,6 +18,7 @@ from runner.dispatch import Dispatcher
 
 # Any number that nothing else in this database locks; "playcast" has no meaning to PostgreSQL.
 _ADVISORY_LOCK = 0x706C6179
+_WAITING = Q(status=JobStatus.PENDING, admitted_at__isnull=True)
 
 
 async def alone(tx: BaseDBAsyncClient) -> None:
@@ -61,9 +62,9 @@ async def servers_of(job_id: int) -> list[int]:
 
 async def first_waiting(server_ids: Iterable[int]) -> dict[int, int]:
     """The waiting job of best rank on each of these servers that one waits for, by server."""
-    waiting = JobHost.filter(
-        job__status=JobStatus.PENDING, job__admitted_at__isnull=True, server_id__in=list(server_ids)
-    )
+    # By the few jobs that wait: SQLite would go through all that the servers have ever had.
+    jobs = Subquery(ProvisionJob.filter(_WAITING).values("id"))
+    waiting = JobHost.filter(job_id__in=jobs, server_id__in=list(server_ids))
     # One row for each server and priority, however many wait there.
     oldest = waiting.annotate(oldest=Min("job_id")).group_by("server_id", "job__priority")
     best: dict[int, tuple[int, int]] = {}
@@ -81,6 +82,3 @@ async def _first_in_rank(server_ids: Iterable[int]) -> list[ProvisionJob]:
 async def _reserved(job: ProvisionJob, server_ids: Sequence[int]) -> bool:
     better = Q(priority__gt=job.priority) | Q(priority=job.priority, id__lt=job.id)
     return await ProvisionJob.filter(_WAITING, better, hosts__server_id__in=list(server_ids)).exists()
-
-
-_WAITING = Q(status=JobStatus.PENDING, admitted_at__isnull=True)

@@ -1,13 +1,9 @@
-"""The questions about jobs: one, many by filter, and every change of their state."""
+"""The questions about single jobs: one, and every change of their state."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
-from tortoise.queryset import QuerySet
-
-from models import FINAL, JobStatus, ProvisionJob
+from models import FINAL, ProvisionJob
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.viewer import Viewer
@@ -15,31 +11,6 @@ from runner.viewer import Viewer
 RELOOK_SECONDS = 30.0
 # A job that runs changes with each of its events: a watcher hears of it at most this often.
 GATHER_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class JobQuery:
-    """Which jobs; None leaves a condition out."""
-
-    status: Sequence[JobStatus] | None = None
-    recipe: str | None = None
-    server_id: int | None = None
-    requested_by: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-
-def find_jobs(viewer: Viewer, wanted: JobQuery) -> QuerySet[ProvisionJob]:
-    """The jobs that fit, unordered."""
-    conditions: dict[str, object] = {
-        "status__in": list(wanted.status) if wanted.status is not None else None,
-        "recipe": wanted.recipe.removesuffix(".yml") if wanted.recipe is not None else None,
-        "hosts__server_id": wanted.server_id,
-        "requested_by": wanted.requested_by,
-        "created_at__gt": wanted.created_after,
-        "created_at__lt": wanted.created_before,
-    }
-    return ProvisionJob.filter(**{name: value for name, value in conditions.items() if value is not None})
 
 
 async def find_job(viewer: Viewer, job_id: int) -> ProvisionJob | None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from models import LogChunk, ProvisionJob
-from models.chunk import MAX_BYTES
+from models.chunk import MAX_BYTES, Run
 from runner.bus import Topic
 from runner.cut import text_end
 from runner.engine import Engine
@@ -19,7 +19,6 @@ from runner.viewer import Viewer
 
 # The bus wakes a reader at once; this is the net below it.
 RELOOK_SECONDS = 5.0
-_MOST_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -100,41 +99,28 @@ def _ended(piece: Piece) -> Piece:
 async def read_range(job_id: int, start: int, stop: int) -> AsyncIterator[Piece]:
     """The stored bytes from `start` to before `stop`, in pieces of at most 64 KiB; holds one window at a time."""
     while start < stop:
-        window = await _window(job_id, start)
+        window = await LogChunk.between(job_id, start, start + MAX_BYTES)
         if not window:
             return
-        piece = _merge(window, start, stop)
+        piece = _merge(job_id, window, start, stop)
         if not piece.data:
             return
         yield piece
         start = piece.stop
 
 
-async def _window(job_id: int, start: int) -> list[LogChunk]:
-    """The chunks that begin within 64 KiB after `start`, the first of them holding `start`."""
-    chunks = LogChunk.filter(job_id=job_id)
-    rows = await chunks.filter(start__gte=start, start__lt=start + MAX_BYTES).order_by("start").limit(_MOST_ROWS)
-    if not rows or rows[0].start > start:
-        # Only a cursor inside a chunk comes here: one that we gave out stands at a chunk's end.
-        holding = await chunks.filter(start__lt=start, start__gt=start - MAX_BYTES).order_by("-start").first()
-        if holding is None or holding.start + len(holding.data) <= start:
-            return []
-        rows.insert(0, holding)
-    return rows
-
-
-def _merge(rows: list[LogChunk], start: int, stop: int) -> Piece:
+def _merge(job_id: int, rows: list[Run], start: int, stop: int) -> Piece:
     """One piece out of the first rows, as many as fit in 64 KiB."""
     first = rows[0]
     data = bytearray(first.data[start - first.start :])
-    line = first.first_line + bytes(first.data[: start - first.start]).count(b"\n")
+    line = first.first_line + first.data[: start - first.start].count(b"\n")
     emitted_at = first.emitted_at
     for row in rows[1:]:
         if len(data) + len(row.data) > MAX_BYTES:
             break
         data += row.data
         emitted_at = row.emitted_at
-    return Piece(first.job_id, start, bytes(data[: stop - start]), line, emitted_at)
+    return Piece(job_id, start, bytes(data[: stop - start]), line, emitted_at)
 
 
 async def find_watched(engine: Engine, viewer: Viewer, job_id: int) -> ProvisionJob | None:

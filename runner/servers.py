@@ -77,13 +77,36 @@ async def delete_server(engine: Engine, viewer: Viewer, server_id: int) -> int:
     return server_id
 
 
-def find_servers(viewer: Viewer, *, name_contains: str | None = None, tag: str | None = None) -> QuerySet[Server]:
-    """The servers that fit the filter, unordered."""
+@dataclass(frozen=True)
+class ServerQuery:
+    """Which servers; None or an empty text leaves a condition out."""
+
+    name_contains: str | None = None
+    tag: str | None = None
+
+
+async def oldest_servers(viewer: Viewer, wanted: ServerQuery, most: int, after: int | None = None) -> list[Server]:
+    """The `most` oldest servers that fit, of those with an id above `after`."""
+    # The column of the index that holds the servers of a tag in order.
+    key = "tags__server_id" if wanted.tag else "id"
+    query = _fitting(wanted)
+    if after is not None:
+        # Of both columns: PostgreSQL would begin with the oldest of all servers in the other.
+        query = query.filter(**{"id__gt": after, f"{key}__gt": after})
+    return await query.order_by(key).limit(most)
+
+
+async def count_servers(viewer: Viewer, wanted: ServerQuery) -> int:
+    """How many servers fit."""
+    return await _fitting(wanted).count()
+
+
+def _fitting(wanted: ServerQuery) -> QuerySet[Server]:
     query = Server.all()
-    if name_contains:
-        query = query.filter(name__icontains=name_contains)
-    if tag:
-        query = query.filter(tags__tag=tag)
+    if wanted.name_contains:
+        query = query.filter(name__icontains=wanted.name_contains)
+    if wanted.tag:
+        query = query.filter(tags__tag=wanted.tag)
     return query
 
 

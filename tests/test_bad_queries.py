@@ -87,6 +87,11 @@ async def test_logs_from_nowhere(api: Api) -> None:
     for size in (0, -1, 1048577):
         assert await bad_input(api, LOG, max=size) == "maxBytes must be from 1 to 1048576"
     assert await api.ask(LOG, after="10", max=1048576) == {"job": {"log": {"cursor": "10"}}}
+    listed = "query($max: Int) { jobs { nodes { log(maxBytes: $max) { cursor } } } }"
+    assert (
+        await bad_input(api, listed, max=65537) == "maxBytes must be at most 65536 in a list: ask for more job by job"
+    )
+    assert await api.ask(listed, max=65536) == {"jobs": {"nodes": [{"log": {"cursor": "10"}}]}}
 
 
 @pytest.mark.parametrize("text", ["\0", "\ud800"])

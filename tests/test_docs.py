@@ -169,6 +169,7 @@ def test_examples_fit_the_schema(place: str, content: str) -> None:
     [
         ("page size `first`", f"1 to {MAX_PAGE_SIZE}, default {DEFAULT_PAGE_SIZE}"),
         ("log page `maxBytes`", f"1 to {MAX_PAGE_BYTES}, default {DEFAULT_PAGE_BYTES}"),
+        ("the same in a list of jobs", f"1 to {DEFAULT_PAGE_BYTES}"),
         ("bytes of log in one chunk", f"{MAX_BYTES}"),
         ("body of a request", f"{MAX_BODY_BYTES} bytes"),
         ("message to a WebSocket", f"{MAX_MESSAGE_BYTES} bytes"),

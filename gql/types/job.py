@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import strawberry
 
-from gql.connection import PageInfo, Slice, cursor_of
+from gql.connection import PageInfo, Slice, Window, cursor_of, sized
 from gql.context import Info
 from gql.enums import FailureReason, JobStatus
 from gql.ids import global_id
@@ -16,7 +16,8 @@ from gql.types.log import JobLogPage, clamped
 from gql.types.node import Node
 from gql.types.recipe import Recipe
 from models import ProvisionJob as Row
-from runner.events import read_events
+from runner.errors import BadInput
+from runner.events import parse_event_cursor
 from runner.limits import DEFAULT_PAGE_BYTES, MAX_PAGE_SIZE
 from runner.logs import read_page
 from runner.waiting import message_of
@@ -85,9 +86,9 @@ class ProvisionJob(Node):
         )
 
     @strawberry.field(description="The recipe as it stands now; null if it has left the allow-list.")
-    def recipe(self, info: Info) -> Recipe | None:
+    async def recipe(self, info: Info) -> Recipe | None:
         """The recipe of this name."""
-        recipe = info.context.engine.recipes.find(self.row.recipe)
+        recipe = await info.context.recipes.load(self.row.recipe)
         return Recipe.of(recipe) if recipe is not None else None
 
     @strawberry.field(description="The requested servers that still exist, in the order of the request.")
@@ -125,9 +126,10 @@ class ProvisionJob(Node):
     @strawberry.field(description="A page of what happened in it; the same cursors as in jobEvents.")
     async def events(self, info: Info, first: int | None = 100, after: str | None = None) -> JobEventConnection:
         """Some of its events."""
-        most = MAX_PAGE_SIZE if first is None else first
-        rows, more = await read_events(info.context.viewer, self.row, most, after)
-        return JobEventConnection.of(rows, has_more=more, after=after)
+        position = parse_event_cursor(self.row, after)
+        window = Window(sized(MAX_PAGE_SIZE if first is None else first), position)
+        rows = await info.context.events.load((self.row.id, window))
+        return JobEventConnection.of(rows[: window.first], has_more=len(rows) > window.first, after=after)
 
     @strawberry.field(description="As requested; values of secret inputs are never shown.")
     def extra_vars(self) -> JSON | None:
@@ -143,12 +145,19 @@ class ProvisionJob(Node):
         # A clock that was set back meanwhile gives no time below zero.
         return max(0.0, (end - self.row.started_at).total_seconds())
 
-    @strawberry.field(description="A page of the log; the same cursors as in jobLog. `last: true` starts from the end.")
+    @strawberry.field(
+        description=(
+            "A page of the log; the same cursors as in jobLog. `last: true` starts from the end. Each log is read by "
+            "itself, so in a list `maxBytes` is at most 65536."
+        )
+    )
     async def log(
         self, info: Info, after: str | None = None, max_bytes: int | None = 65536, last: bool | None = False
     ) -> JobLogPage:
         """Some of its log."""
         most = DEFAULT_PAGE_BYTES if max_bytes is None else max_bytes
+        if most > DEFAULT_PAGE_BYTES and any(isinstance(key, int) for key in info.path.as_list()):
+            raise BadInput(f"maxBytes must be at most {DEFAULT_PAGE_BYTES} in a list: ask for more job by job")
         page = await read_page(info.context.viewer, self.row, after=after, max_bytes=most, last=bool(last))
         return JobLogPage.of(page)
 
@@ -165,7 +174,7 @@ class ProvisionJobEdge:
 class ProvisionJobConnection:
     """A page of jobs."""
 
-    query: strawberry.Private[Slice[Row]]
+    page: strawberry.Private[Slice[Row]]
     edges: list[ProvisionJobEdge]
     nodes: list[ProvisionJob]
     page_info: PageInfo
@@ -173,11 +182,11 @@ class ProvisionJobConnection:
     @strawberry.field
     async def total_count(self) -> int:
         """How many jobs fit the filter in all."""
-        return await self.query.query.count()
+        return await self.page.count()
 
     @classmethod
     def of(cls, page: Slice[Row]) -> "ProvisionJobConnection":
         """The page as clients see it."""
         nodes = [ProvisionJob.of(row) for row in page.rows]
         edges = [ProvisionJobEdge(cursor=cursor_of(node.row), node=node) for node in nodes]
-        return cls(query=page, edges=edges, nodes=nodes, page_info=page.info)
+        return cls(page=page, edges=edges, nodes=nodes, page_info=page.info)

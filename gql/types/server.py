@@ -5,7 +5,7 @@ from typing import cast
 
 import strawberry
 
-from gql.connection import PageInfo, Slice, cursor_of, take
+from gql.connection import PageInfo, Slice, Window, cursor_of
 from gql.context import Info
 from gql.enums import ServerAuthKind
 from gql.ids import global_id
@@ -14,7 +14,6 @@ from gql.types.job import ProvisionJob, ProvisionJobConnection
 from gql.types.node import Node
 from models import Server as Row
 from runner.inventory import fingerprint
-from runner.jobs import JobQuery, find_jobs
 
 
 @strawberry.type(description="A server of the application. Secrets are write-only: no field returns one.")
@@ -77,8 +76,9 @@ class Server(Node):
     @strawberry.field(description="Every job that was asked to run here, newest first.")
     async def jobs(self, info: Info, first: int | None = 50, after: str | None = None) -> ProvisionJobConnection:
         """Its jobs."""
-        query = find_jobs(info.context.viewer, JobQuery(server_id=self.row.id))
-        return ProvisionJobConnection.of(await take(query, first, after, newest_first=True))
+        window = Window.of(first, after)
+        rows = await info.context.server_jobs.load((self.row.id, window))
+        return ProvisionJobConnection.of(Slice.of(rows, window, lambda: info.context.job_counts.load(self.row.id)))
 
 
 @strawberry.type
@@ -93,7 +93,7 @@ class ServerEdge:
 class ServerConnection:
     """A page of servers."""
 
-    query: strawberry.Private[Slice[Row]]
+    page: strawberry.Private[Slice[Row]]
     edges: list[ServerEdge]
     nodes: list[Server]
     page_info: PageInfo
@@ -101,11 +101,11 @@ class ServerConnection:
     @strawberry.field
     async def total_count(self) -> int:
         """How many servers fit the filter in all."""
-        return await self.query.query.count()
+        return await self.page.count()
 
     @classmethod
     def of(cls, page: Slice[Row]) -> "ServerConnection":
         """The page as clients see it."""
         nodes = [Server.of(row) for row in page.rows]
         edges = [ServerEdge(cursor=cursor_of(node.row), node=node) for node in nodes]
-        return cls(query=page, edges=edges, nodes=nodes, page_info=page.info)
+        return cls(page=page, edges=edges, nodes=nodes, page_info=page.info)
