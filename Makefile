@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 		echo "Playcast needs Python 3.11 or newer; tried $(PYTHON). Name another: make PYTHON=/a/path" >&2; \
 	fi; exit 1
 	@echo 'Installing the pinned packages'
-	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@printf '%s\n' '$(CURDIR)' >$@
 
