@@ -14,6 +14,7 @@ from playcast.app import ENGINE, make_app
 from playcast.settings import Settings, shipped_ansible_dir
 from runner.start import Starter
 from runner.warmstart import WarmStart
+from tests import postgres
 from tests.api import Api
 
 StartApp = Callable[..., Awaitable[Api]]
@@ -94,3 +95,10 @@ async def _until_warm(starter: Starter) -> None:
 async def api(start_app: StartApp) -> Api:
     """The API of an app with default settings."""
     return await start_app()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL for all tests of this process; each takes a database of its own."""
+    with postgres.started() as url:
+        yield url
