@@ -63,9 +63,12 @@ run: export FOREGROUND := $(FOREGROUND)
 run: $(STAMP) ## Start Playcast with a demo to play with; Ctrl-C ends it
 	@exec $(BIN)/python -c "$$FOREGROUND" $(BIN)/playcast serve --demo
 
+# How many tests run at a time. Most wait for ansible or sshd, but two cores have no more to give.
+jobs ?= 3
+
 # SQLite and PostgreSQL in processes of their own: the ORM caches SQL per connection name, not per database.
 # pytest-timeout cannot stop a process that does not exit, timeout can; --foreground lets Ctrl-C through.
-test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pytest
+test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pytest, jobs=0 runs them one by one
 	@limit=; \
 	if command -v timeout >/dev/null; then \
 		limit='timeout --kill-after=30 1500'; \
@@ -73,12 +76,14 @@ test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pyte
 	fi; \
 	ran=; failed=; \
 	suite() { \
-		$$limit $(BIN)/pytest -m "$$1" --cov --cov-append --cov-report= $(args); \
+		echo "== Tests $$1"; \
+		$$limit $(BIN)/pytest -m "$$2" -n $$3 --dist worksteal --cov --cov-append --cov-report= $(args); \
 		case $$? in 0) ran=1 ;; 5) ;; 124 | 137) failed=1; echo 'Stopped after 1500 s.' ;; *) failed=1 ;; esac; \
 	}; \
 	$(BIN)/coverage erase; \
-	echo '== Tests on SQLite'; suite 'not postgres'; \
-	echo '== Tests on PostgreSQL'; suite 'postgres'; \
+	suite 'on SQLite' 'not postgres and not alone' $(jobs); \
+	suite 'on SQLite that bear no others beside them' 'not postgres and alone' 0; \
+	suite 'on PostgreSQL' postgres $(jobs); \
 	$(BIN)/coverage report; \
 	[ -n "$$ran" ] && [ -z "$$failed" ]
 

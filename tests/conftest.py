@@ -24,6 +24,14 @@ StartApp = Callable[..., Awaitable[Api]]
 _schema = functools.cache(make_schema)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let no test run alone without a word on why."""
+    for item in items:
+        mark = item.get_closest_marker("alone")
+        if mark is not None and not mark.args:
+            raise pytest.UsageError(f'{item.nodeid} does not say why: @pytest.mark.alone("reason")')
+
+
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the developer's environment may help or hinder: this one would hide late output."""
