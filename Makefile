@@ -8,15 +8,17 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONUNBUFFERED PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-BIN := .venv/bin
-STAMP := .venv/.installed
-# Which interpreter .venv is made with; the first that fits when nothing is said.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Which interpreter $(VENV) is made with; the first that is at least 3.$(MINOR) when nothing is said.
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
+MINOR := 11
 
-.PHONY: help install run test chaos check fix schema bench lock migrations clean
+.PHONY: help install run test test-newest chaos check fix schema bench lock migrations clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
 		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 install: $(STAMP) ## Install Playcast and all that its tests need into .venv
@@ -29,16 +31,16 @@ endif
 $(STAMP): pyproject.toml requirements/dev.txt
 	@[ "$$(cat $@ 2>/dev/null)" = '$(CURDIR)' ] && $(BIN)/python -c '' 2>/dev/null && exit 0; \
 	for python in $(PYTHON); do \
-		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, $(MINOR)))' 2>/dev/null || continue; \
 		found=$$python; \
 		"$$python" -c 'import venv, ensurepip' 2>/dev/null || continue; \
-		echo "Making .venv with $$("$$python" --version)"; \
-		exec "$$python" -m venv --clear .venv; \
+		echo "Making $(VENV) with $$("$$python" --version)"; \
+		exec "$$python" -m venv --clear $(VENV); \
 	done; \
 	if [ -n "$$found" ]; then \
 		echo "Playcast needs the venv module, which $$found lacks (Debian, Ubuntu: apt install python3-venv)." >&2; \
 	else \
-		echo "Playcast needs Python 3.11 or newer; tried $(PYTHON). Name another: make PYTHON=/a/path" >&2; \
+		echo "This needs Python 3.$(MINOR) or newer; tried $(PYTHON). Name another: make PYTHON=/a/path" >&2; \
 	fi; exit 1
 	@echo 'Installing the pinned packages'
 	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
@@ -87,6 +89,18 @@ test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pyte
 	$(BIN)/coverage report; \
 	[ -n "$$ran" ] && [ -z "$$failed" ]
 
+# The lock file holds the oldest ansible-core for Python 3.11, and the newest for the Pythons that it needs.
+NEWEST = VENV=.venv-newest MINOR=12 COVERAGE_FILE=.venv-newest/.coverage TEST_LAUNCHER=warm
+ifeq ($(origin PYTHON),file)
+NEWEST += PYTHON='python3.14 python3.13 python3.12 $(shell ls -vrd $$HOME/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev/null)'
+endif
+
+test-newest: ## Run the tests with the newest ansible-core, in .venv-newest; ansible=2.22.0rc1 takes that one
+	@$(MAKE) $(NEWEST) install
+	@$(if $(ansible),.venv-newest/bin/pip install --quiet --no-deps 'ansible-core==$(ansible)')
+	@.venv-newest/bin/ansible --version | head -n 1
+	@$(MAKE) $(NEWEST) test
+
 # CHAOS_SEED=… repeats the moments of a run.
 chaos: $(STAMP) ## Kill the server 60 times while 20 jobs print, and hold out bad conditions at full length
 	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest -s tests/test_chaos.py $(args)
@@ -132,5 +146,5 @@ migrations: $(STAMP) ## Draft the migrations of a changed model for both databas
 	@$(BIN)/python -m migrations.make '$(name)'
 
 clean: ## Remove .venv, caches and build output; data/ and jobs/ stay
-	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist htmlcov web/dist
+	rm -rf .venv .venv-newest .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist htmlcov web/dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
