@@ -174,6 +174,22 @@ async def test_a_killed_supervisor_takes_its_job_along(
     assert not is_gone(launcher_of(api))
 
 
+async def test_a_server_killed_during_the_launchers_test_leaves_nothing(data_dir: Path, ansible_dir: Path) -> None:
+    async with serving(data_dir, ansible_dir, launcher="warm") as served:
+        await until(lambda: launchers_below(served.process.pid) != [])
+        (one,) = launchers_below(served.process.pid)
+        room = room_of(one)
+        await until(lambda: list(room.glob("test-*/1/run.json")) != [])
+        (run,) = room.glob("test-*/1/run.json")
+        job_dir = JobDir(run.parent.parent, 1)
+        supervisor = psutil.Process((job_dir.read_json(job_dir.run) or {})["supervisor"]["pid"])
+        await served.kill()
+        await until(lambda: is_gone(one))
+    assert is_gone(supervisor)
+    assert of_job(job_dir.path) == []
+    assert not room.exists()
+
+
 async def metrics(api: Api) -> list[str]:
     async with api.client.get("/metrics") as response:
         return [line for line in (await response.text()).splitlines() if re.match("playcast_(launcher|jobs_sta)", line)]
