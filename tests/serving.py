@@ -75,4 +75,10 @@ async def serving(
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
-        await asyncio.wait_for(process.wait(), 15)
+        try:
+            await asyncio.wait_for(process.wait(), 15)
+        finally:
+            # The test has failed if it lives; the next ones must not.
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
