@@ -6,7 +6,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /app/.venv
 # The pinned packages first: they change less often than the code.
 COPY requirements/runtime.txt requirements/
-RUN /app/.venv/bin/pip install --require-hashes -r requirements/runtime.txt
+RUN /app/.venv/bin/pip install --no-deps --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY playcast playcast
 COPY gql gql

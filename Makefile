@@ -8,15 +8,17 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONUNBUFFERED PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-BIN := .venv/bin
-STAMP := .venv/.installed
-# Which interpreter .venv is made with; the first that fits when nothing is said.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Which interpreter $(VENV) is made with; the first that is at least 3.$(MINOR) when nothing is said.
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
+MINOR := 11
 
-.PHONY: help install run test chaos check fix schema bench lock migrations clean
+.PHONY: help install run test test-newest chaos check fix schema bench lock migrations clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
 		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 install: $(STAMP) ## Install Playcast and all that its tests need into .venv
@@ -29,19 +31,19 @@ endif
 $(STAMP): pyproject.toml requirements/dev.txt
 	@[ "$$(cat $@ 2>/dev/null)" = '$(CURDIR)' ] && $(BIN)/python -c '' 2>/dev/null && exit 0; \
 	for python in $(PYTHON); do \
-		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, $(MINOR)))' 2>/dev/null || continue; \
 		found=$$python; \
 		"$$python" -c 'import venv, ensurepip' 2>/dev/null || continue; \
-		echo "Making .venv with $$("$$python" --version)"; \
-		exec "$$python" -m venv --clear .venv; \
+		echo "Making $(VENV) with $$("$$python" --version)"; \
+		exec "$$python" -m venv --clear $(VENV); \
 	done; \
 	if [ -n "$$found" ]; then \
 		echo "Playcast needs the venv module, which $$found lacks (Debian, Ubuntu: apt install python3-venv)." >&2; \
 	else \
-		echo "Playcast needs Python 3.11 or newer; tried $(PYTHON). Name another: make PYTHON=/a/path" >&2; \
+		echo "This needs Python 3.$(MINOR) or newer; tried $(PYTHON). Name another: make PYTHON=/a/path" >&2; \
 	fi; exit 1
 	@echo 'Installing the pinned packages'
-	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@printf '%s\n' '$(CURDIR)' >$@
 
@@ -63,9 +65,12 @@ run: export FOREGROUND := $(FOREGROUND)
 run: $(STAMP) ## Start Playcast with a demo to play with; Ctrl-C ends it
 	@exec $(BIN)/python -c "$$FOREGROUND" $(BIN)/playcast serve --demo
 
+# How many tests run at a time. Most wait for ansible or sshd, but two cores have no more to give.
+jobs ?= 3
+
 # SQLite and PostgreSQL in processes of their own: the ORM caches SQL per connection name, not per database.
 # pytest-timeout cannot stop a process that does not exit, timeout can; --foreground lets Ctrl-C through.
-test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pytest
+test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pytest, jobs=0 runs them one by one
 	@limit=; \
 	if command -v timeout >/dev/null; then \
 		limit='timeout --kill-after=30 1500'; \
@@ -73,14 +78,28 @@ test: $(STAMP) ## Run the tests and report coverage; args="-k word" goes to pyte
 	fi; \
 	ran=; failed=; \
 	suite() { \
-		$$limit $(BIN)/pytest -m "$$1" --cov --cov-append --cov-report= $(args); \
+		echo "== Tests $$1"; \
+		$$limit $(BIN)/pytest -m "$$2" -n $$3 --dist worksteal --cov --cov-append --cov-report= $(args); \
 		case $$? in 0) ran=1 ;; 5) ;; 124 | 137) failed=1; echo 'Stopped after 1500 s.' ;; *) failed=1 ;; esac; \
 	}; \
 	$(BIN)/coverage erase; \
-	echo '== Tests on SQLite'; suite 'not postgres'; \
-	echo '== Tests on PostgreSQL'; suite 'postgres'; \
+	suite 'on SQLite' 'not postgres and not alone' $(jobs); \
+	suite 'on SQLite that bear no others beside them' 'not postgres and alone' 0; \
+	suite 'on PostgreSQL' postgres $(jobs); \
 	$(BIN)/coverage report; \
 	[ -n "$$ran" ] && [ -z "$$failed" ]
+
+# The lock file holds the oldest ansible-core for Python 3.11, and the newest for the Pythons that it needs.
+NEWEST = VENV=.venv-newest MINOR=12 COVERAGE_FILE=.venv-newest/.coverage TEST_LAUNCHER=warm
+ifeq ($(origin PYTHON),file)
+NEWEST += PYTHON='python3.14 python3.13 python3.12 $(shell ls -vrd $$HOME/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev/null)'
+endif
+
+test-newest: ## Run the tests with the newest ansible-core, in .venv-newest; ansible=2.22.0rc1 takes that one
+	@$(MAKE) $(NEWEST) install
+	@$(if $(ansible),.venv-newest/bin/pip install --quiet --no-deps 'ansible-core==$(ansible)')
+	@.venv-newest/bin/ansible --version | head -n 1
+	@$(MAKE) $(NEWEST) test
 
 # CHAOS_SEED=… repeats the moments of a run.
 chaos: $(STAMP) ## Kill the server 60 times while 20 jobs print, and hold out bad conditions at full length
@@ -127,5 +146,5 @@ migrations: $(STAMP) ## Draft the migrations of a changed model for both databas
 	@$(BIN)/python -m migrations.make '$(name)'
 
 clean: ## Remove .venv, caches and build output; data/ and jobs/ stay
-	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist htmlcov web/dist
+	rm -rf .venv .venv-newest .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist htmlcov web/dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -17,6 +17,7 @@ from runner.memfile import sealed
 from runner.process import end_all
 
 SECONDS = 60
+PREFIX = "test-"
 _PLAYBOOK = """
 - name: Test the launcher
   hosts: all
@@ -31,9 +32,12 @@ _OK = {"ok": 1, "changed": 0, "failed": 0, "skipped": 0, "unreachable": 0, "resc
 Ask = Callable[[Path, Sequence[int]], Awaitable[str]]
 
 
-async def check(ask: Ask, ansible_dir: Path) -> None:
-    """LaunchFailed unless a job that is started by `ask` runs to a good end, with its output masked."""
-    room = Path(tempfile.mkdtemp(prefix="pc-", dir="/tmp"))
+async def check(ask: Ask, ansible_dir: Path, launcher_room: Path) -> None:
+    """LaunchFailed unless a job that is started by `ask` runs to a good end, with its output masked.
+
+    It works below the launcher's directory, which goes with the launcher: this process may be killed meanwhile.
+    """
+    room = Path(tempfile.mkdtemp(prefix=PREFIX, dir=launcher_room))
     job_dir = JobDir(room, 1)
     try:
         _write(job_dir, ansible_dir, room / "scratch")

@@ -42,7 +42,7 @@ class Launcher:
         self.jobs = 0
         self.started_at = time.monotonic()
         self._process = process
-        self._room = room
+        self.room = room
 
     @classmethod
     async def open(cls, ansible_dir: Path) -> "Launcher":
@@ -96,7 +96,7 @@ class Launcher:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(0)
             async with asyncio.timeout(ANSWER_SECONDS):
-                await loop.sock_connect(connection, str(self._room / launcher.SOCKET))
+                await loop.sock_connect(connection, str(self.room / launcher.SOCKET))
                 socket.send_fds(connection, [launcher.request(job_dir)], list(fds))
                 answer = bytearray()
                 while piece := await loop.sock_recv(connection, 4096):
@@ -117,7 +117,7 @@ class Launcher:
             with suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
-        await asyncio.to_thread(shutil.rmtree, self._room, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self.room, ignore_errors=True)
 
     def _close_input(self) -> None:
         if self._process.stdin is not None:
@@ -206,7 +206,7 @@ class WarmStart:
     async def _tested(self) -> Launcher:
         new = await Launcher.open(self._ansible_dir)
         try:
-            await check(new.ask, self._ansible_dir)
+            await check(new.ask, self._ansible_dir, new.room)
         except BaseException:
             await new.close()
             raise

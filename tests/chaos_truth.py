@@ -150,7 +150,8 @@ class _Job:
             for row, detail in stored
         ] == [tuple(event.get(key) for key in ("kind", "host", "task_id", "task", "status")) for event in told]
         on_hosts = Counter((event["host"], event["task_id"]) for event in told if event["kind"] == "host")
-        assert set(on_hosts.values()) == {1}, self._number
+        # On a busy machine the job that times out may not come to the end of its first task.
+        assert set(on_hosts.values()) == {1} or (self._ending == "timeout" and not on_hosts), self._number
         self._check_lines_of_events(stored, told)
         assert [watch.cut_by_a_living_server for watch in self._run.events[self._number]] == [0, 0], self._number
         for watch in self._run.events[self._number]:

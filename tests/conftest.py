@@ -1,7 +1,7 @@
 """Fixtures: an app on a fresh SQLite database, its API, and an ansible directory to add playbooks to."""
 
 import asyncio
-import os
+import functools
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -10,13 +10,26 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from playcast.app import ENGINE, make_app
+from gql.schema import make_schema
+from playcast import app
 from playcast.settings import Settings, shipped_ansible_dir
 from runner.start import Starter
 from runner.warmstart import WarmStart
+from tests import postgres
 from tests.api import Api
+from tests.launchers import MODE, LateWarmStart
 
 StartApp = Callable[..., Awaitable[Api]]
+# It holds nothing of an app, and takes longer to make than the rest of one.
+_schema = functools.cache(make_schema)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let no test run alone without a word on why."""
+    for item in items:
+        mark = item.get_closest_marker("alone")
+        if mark is not None and not mark.args:
+            raise pytest.UsageError(f'{item.nodeid} does not say why: @pytest.mark.alone("reason")')
 
 
 @pytest.fixture(autouse=True)
@@ -58,8 +71,11 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def start_app(data_dir: Path, ansible_dir: Path) -> AsyncIterator[StartApp]:
-    """Start an app on a loopback port, with settings as given; all are stopped at the end."""
+async def start_app(data_dir: Path, ansible_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartApp]:
+    """Start an app on a loopback port, with settings as given; all are stopped at the end.
+
+    `launcher="warm"` has the real launcher, and waits until it works; `launcher="cold"` has none.
+    """
     clients: list[TestClient[Any, Any]] = []
 
     async def start(**given: Any) -> Api:
@@ -69,14 +85,18 @@ async def start_app(data_dir: Path, ansible_dir: Path) -> AsyncIterator[StartApp
                 "ansible_dir": ansible_dir,
                 "slots": 4,
                 "worker": "test",
-                "launcher": os.environ.get("TEST_LAUNCHER", "cold"),
+                "launcher": MODE,
                 **given,
             }
         )
-        client = TestClient(TestServer(make_app(chosen)))
+        with monkeypatch.context() as patched:
+            patched.setattr(app, "make_schema", _schema)
+            if "launcher" not in given:
+                patched.setattr(app, "WarmStart", LateWarmStart)
+            client = TestClient(TestServer(app.make_app(chosen)))
         clients.append(client)
         await client.start_server()
-        await _until_warm(client.app[ENGINE].starter)
+        await _until_warm(client.app[app.ENGINE].starter)
         return Api(client, chosen.token)
 
     yield start
@@ -94,3 +114,10 @@ async def _until_warm(starter: Starter) -> None:
 async def api(start_app: StartApp) -> Api:
     """The API of an app with default settings."""
     return await start_app()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL for all tests of this process; each takes a database of its own."""
+    with postgres.started() as url:
+        yield url

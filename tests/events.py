@@ -68,6 +68,8 @@ class Bench:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             "ANSIBLE_CONFIG": str(self._config),
+            # The path of a control socket has room for about 100 characters, and pytest's directories take most.
+            "ANSIBLE_SSH_ARGS": "-o ControlMaster=no",
             **({"PLAYCAST_EVENTS": str(self.events)} if self.events else {}),
             **environment,
         }

@@ -1,4 +1,4 @@
-"""What tests of the launcher share: an app whose jobs start warm, and a look at its launcher."""
+"""How the jobs of tests start, and what tests of the launcher share: a look at it, and ways to trouble it."""
 
 import asyncio
 import os
@@ -10,10 +10,39 @@ from pathlib import Path
 import psutil
 
 from playcast.app import ENGINE
-from runner.warmstart import WarmStart
+from playcast.settings import Settings
+from runner.warmstart import Launcher, WarmStart
 from tests.api import Api
 
+MODE = os.environ.get("TEST_LAUNCHER") or str(Settings.model_fields["launcher"].default)
+"""How jobs start in a test that does not care: as an installation starts them, unless the test run says otherwise."""
 PROGRAM = "runner/launcher.py"
+
+
+class LateWarmStart(WarmStart):
+    """Has a launcher as soon as a first job wants one, which waits for it: most tests run no job.
+
+    Without the launcher's own test, which takes as long as a job. The tests of the launcher use the real one.
+    """
+
+    _first: asyncio.Task[None] | None = None
+
+    def renew(self) -> None:
+        """Nothing, before a job comes."""
+        if self._first is not None:
+            super().renew()
+
+    async def start(self, job_dir: Path, fds: Sequence[int]) -> None:
+        """Start a job warm; cold only if the launcher cannot be had or is lost."""
+        if self._first is None:
+            super().renew()
+            self._first = self._opening
+        if self._first is not None:
+            await asyncio.wait([self._first])
+        await super().start(job_dir, fds)
+
+    async def _tested(self) -> Launcher:
+        return await Launcher.open(self._ansible_dir)
 
 
 def starter_of(api: Api) -> WarmStart:

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import asyncpg
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import FailureReason, JobStatus, ProvisionJob, Server, ServerLock
@@ -96,17 +95,6 @@ async def fleet_on(url: str, data_dir: Path, ansible_dir: Path, count: int) -> A
             for place in range(count)
         ]
         yield Fleet(replace(engine, dispatcher=dispatcher), dispatcher, [server.id for server in servers])
-
-
-async def fresh_database(server_url: str, name: str) -> str:
-    """The URL of a new, empty database in a PostgreSQL server."""
-    connection = await asyncpg.connect(server_url)
-    try:
-        await connection.execute(f'CREATE DATABASE "{name}"')
-    finally:
-        await connection.close()
-    base, _, options = server_url.partition("?")
-    return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")
 
 
 @dataclass

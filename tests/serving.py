@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import ClientSession
 
 from tests.api import Api
+from tests.launchers import MODE
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -45,7 +46,7 @@ def environment(data_dir: Path, ansible_dir: Path, **settings: str) -> dict[str,
         "HOME": os.environ["HOME"],
         "PLAYCAST_DATA_DIR": str(data_dir),
         "PLAYCAST_ANSIBLE_DIR": str(ansible_dir),
-        "PLAYCAST_LAUNCHER": "cold",
+        "PLAYCAST_LAUNCHER": MODE,
         **given,
     }
 
@@ -74,4 +75,10 @@ async def serving(
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
-        await asyncio.wait_for(process.wait(), 15)
+        try:
+            await asyncio.wait_for(process.wait(), 15)
+        finally:
+            # The test has failed if it lives; the next ones must not.
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

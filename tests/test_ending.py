@@ -73,6 +73,7 @@ async def ends(api: Api, job: dict[str, Any], job_dir: Path, ending: str) -> Non
     assert not Path(json.loads((job_dir / "spec.json").read_text())["scratch"]).exists()
 
 
+@pytest.mark.alone("measures how soon a job has ended")
 @pytest.mark.parametrize("kinds", [("local",), ("key", "password")], ids="+".join)
 @pytest.mark.parametrize("ending", ["cancel", "timeout"])
 @pytest.mark.parametrize("launcher", ["cold", "warm"])

@@ -105,6 +105,7 @@ async def test_a_line_without_end_arrives_whole(
     assert (ended["status"], ended["logSize"], ended["lineCount"]) == ("SUCCESS", 30 * MB + 1, 1)
 
 
+@pytest.mark.alone("measures the memory of a server under full load")
 async def test_a_watcher_that_stops_reading_costs_nothing(data_dir: Path, ansible_dir: Path, tmp_path: Path) -> None:
     go = tmp_path / "go"
     driver = DRIVER.format(printer=write_printer(tmp_path, MANY_LINES.format(go=str(go))))

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +19,8 @@ from runner.bus import LocalBus, Topic
 from runner.intake import Intake
 from runner.live import Live
 from runner.tail import FenceLost
-from tests import postgres
-from tests.locking import fresh_database
+from tests.postgres import fresh_database
 from tests.told import ZEROES, Desk, desk_on, line
-
-
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres.started(tmp_path_factory.mktemp("pg")) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

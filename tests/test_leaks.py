@@ -1,11 +1,14 @@
 """No secret in any file, command line or environment: looked for while a job runs, and after it."""
 
 import json
+import os
+import secrets
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -16,8 +19,9 @@ from runner.process import marked, of_job
 from tests.conftest import StartApp
 from tests.sshd import make_key, require_sshd, start_sshd
 
-PASSWORD = "pw-5b1e0c7f-is-secret"
-TOKEN_INPUT = "in-93af22d1-is-secret"
+# New in each run: another run on this machine may look for its own at the same time.
+PASSWORD = f"pw-{secrets.token_hex(4)}-is-secret"
+TOKEN_INPUT = f"in-{secrets.token_hex(4)}-is-secret"
 SLOW = """
 - name: Uses a secret
   hosts: all
@@ -73,10 +77,14 @@ class Poller:
 def holding(folder: Path, words: list[bytes]) -> list[str]:
     """The files below `folder` that hold one of the words."""
     found = []
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            content = path.read_bytes()
-            found += [str(path) for word in words if word in content]
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            # What other processes of the machine keep in a shared directory may go at any time.
+            with suppress(FileNotFoundError):
+                if path.is_file() and not path.is_symlink():
+                    content = path.read_bytes()
+                    found += [str(path) for word in words if word in content]
     return found
 
 
@@ -90,7 +98,7 @@ def memory_files(run_json: Path) -> list[str]:
 @pytest.fixture
 def planted() -> Iterator[bytes]:
     """A word on the command line of a process of ours: the poller must see this one."""
-    word = "word-4c9d-planted"
+    word = f"word-{secrets.token_hex(4)}-planted"
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", word]) as process:
         yield word.encode()
         process.kill()
@@ -113,7 +121,7 @@ async def test_secrets_are_nowhere(
     (tmp_path / "key").mkdir()
     private, public = make_key(tmp_path / "key")
     key_line = private.splitlines()[2].encode()
-    secrets = [PASSWORD.encode(), TOKEN_INPUT.encode(), key_line]
+    words = [PASSWORD.encode(), TOKEN_INPUT.encode(), key_line]
     with (
         start_sshd(tmp_path, "127.0.0.2", authorized_key=public) as one,
         start_sshd(tmp_path, "127.0.0.3", password=PASSWORD) as two,
@@ -124,7 +132,7 @@ async def test_secrets_are_nowhere(
         second = await api.create_server(
             name="password", host=two.address, port=two.port, user=two.user, credential={"password": PASSWORD}
         )
-        with Poller([*secrets, planted]) as poller:
+        with Poller([*words, planted]) as poller:
             job = await api.run("secretive", first, second, extraVars={"api_token": TOKEN_INPUT})
             async for chunk in api.log(job["id"]):
                 if "TASK [Take long enough" in chunk["text"]:
@@ -138,11 +146,11 @@ async def test_secrets_are_nowhere(
     scratch = Path(json.loads((data_dir / "jobs/1/spec.json").read_text())["scratch"])
     assert not scratch.exists()
     for folder in (data_dir, Path("/dev/shm")):  # noqa: S108 (where the default log-in would leave the password)
-        assert holding(folder, secrets) == []
+        assert holding(folder, words) == []
     # The search itself works: it finds a planted one.
     (tmp_path / "found").mkdir()
     (tmp_path / "found" / "it").write_bytes(b"x" + key_line)
-    assert holding(tmp_path / "found", secrets) == [str(tmp_path / "found" / "it")]
+    assert holding(tmp_path / "found", words) == [str(tmp_path / "found" / "it")]
     job_json = await api.ask('{ job(id: "1") { extraVars } }')
     assert job_json == {"job": {"extraVars": None}}
     # Its ssh agent, its ssh masters, its commands.

@@ -1,7 +1,7 @@
 """Servers that are deleted at the very moment at which a job is submitted for them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,8 @@ from runner import submit
 from runner.errors import Refused
 from runner.servers import delete_server
 from runner.viewer import LOCAL_VIEWER
-from tests import postgres
-from tests.locking import Fleet, fleet_on, fresh_database
-
-
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres.started(tmp_path_factory.mktemp("pg")) as url:
-        yield url
+from tests.locking import Fleet, fleet_on
+from tests.postgres import fresh_database
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -20,17 +20,11 @@ from runner.errors import Refused
 from runner.servers import delete_server
 from runner.slots import Slots
 from runner.viewer import LOCAL_VIEWER
-from tests import postgres
-from tests.locking import OUTCOMES, Fleet, fleet_on, fresh_database
+from tests.locking import OUTCOMES, Fleet, fleet_on
+from tests.postgres import fresh_database
 
 SERVERS = 6
 NO_TRANSACTION = cast("BaseDBAsyncClient", None)
-
-
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres.started(tmp_path_factory.mktemp("pg")) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from models import FINAL, JobHost, JobStatus, ProvisionJob
 from runner import moves
-from tests import postgres
-from tests.locking import OUTCOMES, Fleet, Model, fleet_on, fresh_database
+from tests.locking import OUTCOMES, Fleet, Model, fleet_on
+from tests.postgres import fresh_database
 
 SERVERS = 6
 CLIENTS = 6
@@ -28,12 +28,6 @@ STEPS = st.lists(
     min_size=10,
     max_size=25,
 )
-
-
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres.started(tmp_path_factory.mktemp("pg")) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -23,6 +23,8 @@ PASSWORD = "k9XwQ7\"it's\\zt4LmP é$"
 TOKEN = "hJ2-vR8_sN5"
 PIN = 731942
 EXTRA = "hq4x-qoru-zw71"
+ANSIBLES_OWN = "$REDACTED$"
+"""What ansible-core 2.22 puts by itself in the place of secrets that it knows."""
 
 PRINTS = """
 - name: Tells everything
@@ -159,12 +161,13 @@ async def test_no_form_of_a_secret_is_anywhere(
 
     ended = await api.job(job["id"])
     assert (ended["status"], ended["failureReason"]) == ("SUCCESS", None)
+    shown = log.replace(ANSIBLES_OWN, STARS)
     # What was printed is there, with nothing but stars in the place of the secrets.
-    assert [line.replace(STARS, "*") for line in re.findall(r'"msg": "(<.*)"', log)] == PRINTED
-    assert f"TASK [Print {STARS}] ***" in log
-    assert f'"stderr": "{STARS}", "stderr_lines": ["{STARS}"], "stdout": "[\'-c\', \'{STARS}\']"' in log
-    assert f"Action failed: {STARS} is wrong, {STARS} too\n" in log
-    assert f"\nletters {STARS}\n" in log
+    assert [line.replace(STARS, "*") for line in re.findall(r'"msg": "(<.*)"', shown)] == PRINTED
+    assert f"TASK [Print {STARS}] ***" in shown
+    assert f'"stderr": "{STARS}", "stderr_lines": ["{STARS}"], "stdout": "[\'-c\', \'{STARS}\']"' in shown
+    assert f"Action failed: {STARS} is wrong, {STARS} too\n" in shown
+    assert f"\nletters {STARS}\n" in shown
     words = [trace for secret in (PASSWORD, TOKEN, str(PIN), EXTRA) for trace in traces(secret)]
     assert holding(data_dir, words) == []
     async with api.client.get("/ansible/jobs/1/log") as response:

@@ -15,7 +15,7 @@ from tortoise.connection import get_connection
 from models import JobStatus, ProvisionJob, Server, ServerLock, ServerTag
 from playcast import database
 from playcast.database import dialect, migrate, migrations_dir, opened, tortoise_config
-from tests import postgres
+from tests.postgres import fresh_database
 
 _SQLITE_SHAPE = """
 SELECT m.name AS table_name, c.name, c.type, c."notnull", c.dflt_value, c.pk
@@ -104,9 +104,9 @@ async def test_sqlite_is_what_the_models_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-async def test_postgres_is_what_the_models_say(tmp_path: Path) -> None:
-    with postgres.started(tmp_path / "one") as one, postgres.started(tmp_path / "two") as two:
-        await check(one, two)
+async def test_postgres_is_what_the_models_say(postgres_url: str, tmp_path: Path) -> None:
+    one, two = [await fresh_database(postgres_url, f"{tmp_path.name}-{name}") for name in ("one", "two")]
+    await check(one, two)
 
 
 _OLD_ROWS = (
@@ -163,9 +163,11 @@ async def test_rows_survive_every_step_on_sqlite(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.postgres
-async def test_rows_survive_every_step_on_postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with postgres.started(tmp_path / "pg") as url:
-        await check_rows_survive(url, tmp_path, monkeypatch)
+async def test_rows_survive_every_step_on_postgres(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str
+) -> None:
+    url = await fresh_database(postgres_url, tmp_path.name)
+    await check_rows_survive(url, tmp_path, monkeypatch)
 
 
 async def test_a_sqlite_file_gives_space_back_and_keeps_its_rows(tmp_path: Path) -> None:

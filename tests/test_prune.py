@@ -16,8 +16,8 @@ from runner import prune
 from runner.jobdir import JobDir
 from runner.prune import PAGES, Pruner
 from runner.retention import GOING, JOB_BYTES, Retention, Totals, Victim, Why
-from tests import postgres
 from tests.ended import database, ended_job, files_of, rows_of
+from tests.postgres import fresh_database
 
 LOG = b"".join(b"line %3d\n" % number for number in range(7)) + b"the end"
 CHUNKS = 7
@@ -276,14 +276,14 @@ async def test_free_pages_go_in_small_steps(stored: None, data_dir: Path, monkey
 
 
 @pytest.mark.postgres
-async def test_postgres_prunes_alike(tmp_path: Path, data_dir: Path) -> None:
-    with postgres.started(tmp_path / "pg") as url:
-        await migrate(url)
-        async with opened(url):
-            jobs = [await job_of(data_dir, days=days) for days in (31, 11, 1)]
-            running = await job_of(data_dir, days=99, status=JobStatus.RUNNING)
-            assert await pruner(data_dir, Retention(jobs_days=30, logs_days=10)).run() == (
-                Totals(1, 2, SIZE + len(LOG)),
-                0,
-            )
-            assert [await rows_of(job) for job in (*jobs, running)] == [GONE, WITHOUT_LOG, WHOLE, WHOLE]
+async def test_postgres_prunes_alike(tmp_path: Path, data_dir: Path, postgres_url: str) -> None:
+    url = await fresh_database(postgres_url, tmp_path.name)
+    await migrate(url)
+    async with opened(url):
+        jobs = [await job_of(data_dir, days=days) for days in (31, 11, 1)]
+        running = await job_of(data_dir, days=99, status=JobStatus.RUNNING)
+        assert await pruner(data_dir, Retention(jobs_days=30, logs_days=10)).run() == (
+            Totals(1, 2, SIZE + len(LOG)),
+            0,
+        )
+        assert [await rows_of(job) for job in (*jobs, running)] == [GONE, WITHOUT_LOG, WHOLE, WHOLE]

@@ -17,8 +17,8 @@ from playcast.settings import Settings, load
 from runner.errors import PlaycastError
 from runner.prune import EVERY_SECONDS, Pruner
 from runner.retention import JOB_BYTES, Retention
-from tests import postgres
 from tests.ended import database, ended_job, job_row, rows_of
+from tests.postgres import fresh_database
 from tests.serving import CHECKOUT, PLAYCAST, environment, serving
 
 LOG = b"0123456789" * 5
@@ -178,22 +178,24 @@ async def test_a_server_prunes_by_itself(command: Command, data_dir: Path, ansib
 
 
 @pytest.mark.postgres
-async def test_on_postgres_it_needs_no_lock(command: Command, data_dir: Path, tmp_path: Path) -> None:
-    with postgres.started(tmp_path / "pg") as url:
-        await playcast_database.migrate(url)
-        async with playcast_database.opened(url):
-            await ended_job(data_dir, LOG, days=31)
+async def test_on_postgres_it_needs_no_lock(
+    command: Command, data_dir: Path, tmp_path: Path, postgres_url: str
+) -> None:
+    url = await fresh_database(postgres_url, tmp_path.name)
+    await playcast_database.migrate(url)
+    async with playcast_database.opened(url):
+        await ended_job(data_dir, LOG, days=31)
 
-            async def call(*words: str) -> Result:
-                return await asyncio.to_thread(command, *words, database_url=url, keep_jobs_days="30")
+        async def call(*words: str) -> Result:
+            return await asyncio.to_thread(command, *words, database_url=url, keep_jobs_days="30")
 
-            size = JOB_BYTES + 50
-            would = f"job 1: job and log, by age, {size} bytes\nwould remove 1 job and 1 log, {size} bytes\n"
-            assert await call("prune", "--dry-run") == (0, would, "")
-            assert await ProvisionJob.all().count() == 1
-            assert await call("prune") == (0, f"removed 1 job and 1 log, {size} bytes\n", "")
-            assert await ProvisionJob.all().count() == 0
-            assert not (data_dir / "jobs/1").exists()
+        size = JOB_BYTES + 50
+        would = f"job 1: job and log, by age, {size} bytes\nwould remove 1 job and 1 log, {size} bytes\n"
+        assert await call("prune", "--dry-run") == (0, would, "")
+        assert await ProvisionJob.all().count() == 1
+        assert await call("prune") == (0, f"removed 1 job and 1 log, {size} bytes\n", "")
+        assert await ProvisionJob.all().count() == 0
+        assert not (data_dir / "jobs/1").exists()
 
 
 @pytest.mark.parametrize("name", SETTINGS)

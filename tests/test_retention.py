@@ -13,8 +13,8 @@ from models import JobStatus, LogChunk, ProvisionJob, Server, ServerAuthKind, Se
 from playcast.database import migrate, opened
 from runner import retention
 from runner.retention import GOING, JOB_BYTES, Retention, choose
-from tests import postgres
 from tests.ended import database, job_row, told
+from tests.postgres import fresh_database
 
 Told = list[tuple[int, str, str, int]]
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -177,18 +177,18 @@ async def test_it_is_what_the_rules_say(empty: None, seed: int, limits: tuple[in
 
 
 @pytest.mark.postgres
-async def test_postgres_chooses_the_same(tmp_path: Path) -> None:
-    with postgres.started(tmp_path / "pg") as url:
-        await migrate(url)
-        async with opened(url):
-            await job_row(days=40, log_size=1000)
-            await job_row(days=40, status=JobStatus.RUNNING)
-            await job_row(fence=GOING)
-            await job_row(log_size=50)
-            await job_row(log_size=50)
-            assert await chosen(Retention(jobs_days=30, logs_bytes=99)) == [
-                (1, "job+log", "by age", JOB_BYTES + 1000),
-                (3, "job", "begun before", JOB_BYTES),
-                (4, "log", "by bytes", 50),
-            ]
-            assert [row[0] for row in await chosen(Retention(jobs_bytes=JOB_BYTES + 50))] == [1, 3, 4]
+async def test_postgres_chooses_the_same(tmp_path: Path, postgres_url: str) -> None:
+    url = await fresh_database(postgres_url, tmp_path.name)
+    await migrate(url)
+    async with opened(url):
+        await job_row(days=40, log_size=1000)
+        await job_row(days=40, status=JobStatus.RUNNING)
+        await job_row(fence=GOING)
+        await job_row(log_size=50)
+        await job_row(log_size=50)
+        assert await chosen(Retention(jobs_days=30, logs_bytes=99)) == [
+            (1, "job+log", "by age", JOB_BYTES + 1000),
+            (3, "job", "begun before", JOB_BYTES),
+            (4, "log", "by bytes", 50),
+        ]
+        assert [row[0] for row in await chosen(Retention(jobs_bytes=JOB_BYTES + 50))] == [1, 3, 4]

@@ -160,6 +160,7 @@ def test_the_claim_is_held_while_the_supervisor_lives(tmp_path: Path) -> None:
     assert (job_dir.claimed(), job_dir.held(), job_dir.exit.exists()) == (True, False, False)
 
 
+@pytest.mark.alone("measures how soon it has ended")
 def test_a_deadline_ends_even_what_ignores_signals_and_hides(tmp_path: Path) -> None:
     job_dir = make(tmp_path, [sys.executable, "-c", STUBBORN], timeout=0.5, grace=0.3)
     begin = time.monotonic()

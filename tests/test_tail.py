@@ -145,6 +145,7 @@ async def stored(count: int) -> tuple[list[bytes], float]:
     return [bytes(chunk.data) for chunk in await LogChunk.all().order_by("start")], took
 
 
+@pytest.mark.alone("measures how soon it is stored")
 async def test_the_first_line_after_a_silence_goes_at_once(running: ProvisionJob, tmp_path: Path) -> None:
     async with following(tmp_path, running) as write:
         for number in range(1, 4):

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -37,12 +36,13 @@ def hosts(tmp_path: Path) -> Iterator[tuple[Sshd, Sshd, str]]:
         yield by_key, by_password, private
 
 
-@pytest.fixture(autouse=True)
-def _no_traces() -> Iterator[None]:
-    """What `demo` makes stands on the machine itself, as both "servers" are this machine."""
-    yield
-    for number in (1, 2):
-        shutil.rmtree(f"/tmp/playcast-demo-srv-{number}", ignore_errors=True)  # noqa: S108 (where demo writes)
+@pytest.fixture
+def _own_demo(ansible_dir: Path, tmp_path: Path) -> None:
+    """Let `demo` write below this test's directory: both "servers" are this machine, and others run it here too."""
+    defaults = ansible_dir / "roles/demo/defaults/main.yml"
+    before, shared, after = defaults.read_text().partition("/tmp/playcast-demo-")  # noqa: S108 (where demo writes)
+    assert shared
+    defaults.write_text(f"{before}{tmp_path}/demo-{after}")
 
 
 async def add(api: Api, sshd: Sshd, name: str, **credential: str) -> str:
@@ -89,7 +89,10 @@ async def run_with_cuts(api: Api, recipe: str, servers: list[str], rng: random.R
     return ended
 
 
-async def test_base_and_demo_on_both_with_cuts(api: Api, data_dir: Path, hosts: tuple[Sshd, Sshd, str]) -> None:
+@pytest.mark.usefixtures("_own_demo")
+async def test_base_and_demo_on_both_with_cuts(
+    api: Api, data_dir: Path, tmp_path: Path, hosts: tuple[Sshd, Sshd, str]
+) -> None:
     seed = time.time_ns()
     print("seed", seed)  # noqa: T201 (to repeat a failure)
     rng = random.Random(seed)  # noqa: S311 (places to cut, not secrets)
@@ -107,6 +110,7 @@ async def test_base_and_demo_on_both_with_cuts(api: Api, data_dir: Path, hosts: 
     assert cuts >= CUTS
     recap = job["text"].decode().partition("PLAY RECAP")[2]
     assert [line.split()[3] for line in recap.splitlines() if line.startswith("srv-")] == ["changed=0", "changed=0"]
+    assert sorted(path.name for path in tmp_path.glob("demo-*")) == ["demo-srv-1", "demo-srv-2"]
     # group_vars of the tag `production` apply.
     assert "production" in (data_dir / "jobs/3/ansible.log").read_text()
     nodes = (await api.ask(PINNED))["servers"]["nodes"]
