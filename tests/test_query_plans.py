@@ -13,9 +13,9 @@ from tortoise.connection import get_connection
 
 from models import ProvisionJob
 from runner.admission import first_waiting
-from tests import postgres
 from tests.asking import Asking, asking
 from tests.many_jobs import SERVERS, WIDE_LOG, fill
+from tests.postgres import fresh_database
 from tests.statements import Statement, recorded
 
 JOBS = "query($after: String, $filter: JobFilter) { jobs(after: $after, filter: $filter) { nodes { number } } }"
@@ -69,17 +69,11 @@ PAGES = f"""{{ job(id: "{WIDE_LOG}") {{
 MOST_ROWS = 3000
 
 
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres.started(tmp_path_factory.mktemp("pg")) as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def api(request: pytest.FixtureRequest, tmp_path: Path, ansible_dir: Path) -> AsyncIterator[Asking]:
     url = f"sqlite://{tmp_path}/plans.sqlite3"
     if request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
+        url = await fresh_database(request.getfixturevalue("postgres_url"), tmp_path.name)
     async with asking(url, tmp_path, ansible_dir) as found:
         await fill(found.dialect)
         yield found

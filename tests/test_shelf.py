@@ -20,7 +20,7 @@ from runner.logs import follow_log
 from runner.piece import Piece
 from runner.shelf import Shelf
 from runner.viewer import LOCAL_VIEWER
-from tests.postgres import started
+from tests.postgres import fresh_database
 
 HOSTILE = [b"line\n", "Grüße 😀\n".encode(), b"\xff\xfe \xe2\x82", b"\0\n", b"\n", b"x" * 3000, b"\xf0\x9f", b"\r\n"]
 
@@ -34,10 +34,10 @@ async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         async with opened(url):
             yield
     else:
-        with started(tmp_path / "pg") as url:
-            await migrate(url)
-            async with opened(url):
-                yield
+        url = await fresh_database(request.getfixturevalue("postgres_url"), tmp_path.name)
+        await migrate(url)
+        async with opened(url):
+            yield
 
 
 @pytest.fixture

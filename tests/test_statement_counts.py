@@ -1,15 +1,14 @@
 """However many rows an answer has, it takes the same few statements."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from models import JobEvent, JobHost, JobStatus, ProvisionJob, Server, ServerLock, ServerTag
-from tests import postgres
 from tests.asking import Asking, asking
-from tests.locking import fresh_database
+from tests.postgres import fresh_database
 
 ROWS = 60
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,12 +58,6 @@ ONE = [
     ('server(id: "1") { tags jobs { nodes { number } } }', 4),
     ("recipes { name } viewer { name }", 0),
 ]
-
-
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres.started(tmp_path_factory.mktemp("pg")) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
