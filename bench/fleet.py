@@ -36,7 +36,7 @@ class Fleet:
 
     def add_to(self, server: Server) -> list[str]:
         """Their ids on a Playcast server."""
-        return [server.add_server(name=each.address, **self._login(each)) for each in self.sshds]
+        return [server.add_server(name=f"{len(self.sshds)} {each.address}", **self._login(each)) for each in self.sshds]
 
     def _login(self, sshd: Sshd) -> dict[str, Any]:
         where = {"host": sshd.address, "port": sshd.port, "user": sshd.user}

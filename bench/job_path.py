@@ -9,19 +9,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 
-from bench import job_memory
+from bench import job_memory, submit_path
 from bench.fleet import Fleet, ansible_playbook
 from bench.server import ROOT, Server
 from tests.sshd import missing_parts
 
-ROUNDS = {1: 7, 10: 3}
+ROUNDS = {1: 7, 10: 5, 50: 3}
 """How often each way is measured, by the number of hosts."""
 PING = "- name: Ping\n  hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n"
 BARE = "bare `ansible-playbook -vv`"
+SERVERS = {
+    "cold": {"PLAYCAST_LAUNCHER": "cold", "PLAYCAST_KEEP_CONNECTIONS": "0"},
+    "warm": {"PLAYCAST_LAUNCHER": "warm", "PLAYCAST_KEEP_CONNECTIONS": "0"},
+    "warm, connections kept": {"PLAYCAST_LAUNCHER": "warm", "PLAYCAST_KEEP_CONNECTIONS": "600"},
+}
+"""The ways that Playcast itself can go; the last is how it is shipped, but for the longer time: a round may be long."""
 _UPDATES = "subscription { jobUpdated { number status message } }"
 Way = Callable[[], float]
 
@@ -30,7 +37,7 @@ def rows() -> Iterator[tuple[str, str]]:
     """Each row of the table: what, and its figure."""
     missing = missing_parts()
     if missing is not None:
-        yield "1 and 10 hosts: submit -> final state", f"not measured: {missing}"
+        yield "1, 10 and 50 hosts: submit -> final state", f"not measured: {missing}"
         return
     with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as opened:
         folder = Path(name)
@@ -39,26 +46,24 @@ def rows() -> Iterator[tuple[str, str]]:
         (ansible_dir / "playbooks" / "ping.yml").write_text(PING)
         (ansible_dir / "playbooks" / "hold.yml").write_text(job_memory.HOLD.format(folder=folder))
         servers = {
-            launcher: opened.enter_context(
-                Server(
-                    folder / launcher,
-                    "playcast serve",
-                    PLAYCAST_LAUNCHER=launcher,
-                    PLAYCAST_ANSIBLE_DIR=str(ansible_dir),
-                )
+            name: opened.enter_context(
+                Server(folder / name[-4:], "playcast serve", **chosen, PLAYCAST_ANSIBLE_DIR=str(ansible_dir))
             )
-            for launcher in ("cold", "warm")
+            for name, chosen in SERVERS.items()
         }
-        _until_warm(servers["warm"])
+        for warm in ("warm", "warm, connections kept"):
+            until_warm(servers[warm])
         yield from job_memory.idle(servers["warm"])
         for hosts, rounds in ROUNDS.items():
             place = folder / f"of-{hosts}"
             place.mkdir()
             with Fleet(place, hosts) as fleet:
-                targets = {launcher: fleet.add_to(server) for launcher, server in servers.items()}
+                targets = {name: fleet.add_to(server) for name, server in servers.items()}
                 if hosts == 1:
                     yield from _base(fleet, servers["warm"], targets["warm"], ansible_dir, rounds)
-                    yield from job_memory.running(servers, targets, folder)
+                    yield from submit_path.rows_of(servers["warm, connections kept"], targets["warm, connections kept"])
+                    pair = {name: servers[name] for name in ("cold", "warm")}
+                    yield from job_memory.running(pair, targets, folder)
                 yield from _pings(fleet, servers, targets, ansible_dir, rounds)
 
 
@@ -81,9 +86,9 @@ def _pings(
     ways: dict[str, Way] = {
         BARE: lambda: _by_hand(fleet, playbook),
         "bare, with Playcast's ansible.cfg": lambda: _by_hand(fleet, playbook, ANSIBLE_CONFIG=config),
-        "Playcast cold, submit -> final state": lambda: through_playcast(servers["cold"], "ping", targets["cold"]),
-        "Playcast warm, submit -> final state": lambda: through_playcast(servers["warm"], "ping", targets["warm"]),
     }
+    for name, server in servers.items():
+        ways[f"Playcast {name}"] = partial(through_playcast, server, "ping", targets[name])
     runner = importlib.util.find_spec("ansible_runner") is not None
     if runner:
         ways["ansible-runner"] = lambda: _by_ansible_runner(fleet, playbook)
@@ -96,8 +101,8 @@ def _pings(
 def _ratios(what: str, ways: dict[str, Way], rounds: int) -> Iterator[tuple[str, str]]:
     """Each way against the first one of its round; the rounds begin with another way each."""
     names = list(ways)
-    for name in names:
-        # Once without a clock: host keys are learned, files are in memory.
+    for name in (*names, *names):
+        # Twice without a clock: host keys are learned, files are in memory, and connections that are kept stand.
         ways[name]()
     ratios: dict[str, list[float]] = {name: [] for name in names[1:]}
     for number in range(rounds):
@@ -162,6 +167,7 @@ async def _through_playcast(server: Server, recipe: str, targets: list[str]) -> 
     return took
 
 
-def _until_warm(server: Server) -> None:
+def until_warm(server: Server) -> None:
+    """Wait for the launcher of a server: the jobs before it start cold."""
     while "playcast_launcher_warm 1.0" not in server.metrics():
         time.sleep(0.1)

@@ -34,7 +34,7 @@ def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the launcher's files, which a test may change."""
     copy = tmp_path / "runner"
     copy.mkdir()
-    for name in ("launcher", "warm", "supervise", "child", "mask", "logcap"):
+    for name in warmstart._OWN_FILES:
         shutil.copy2(Path(launcher.__file__).with_name(f"{name}.py"), copy)
     monkeypatch.setattr(launcher, "__file__", str(copy / "launcher.py"))
     monkeypatch.setattr(process, "_LAUNCHER", bytes(copy / "launcher.py"))
