@@ -73,7 +73,7 @@ def make_schema() -> Schema:
         subscription=Subscription,
         types=[ProvisionJob, Server, JobHost, *EVENTS],
         config=StrawberryConfig(scalar_map=SCALARS),
-        execution_context_class=sharing_executor(make_payloads()),
+        execution_context_class=sharing_executor(make_payloads),
         extensions=[
             lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),
             lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),

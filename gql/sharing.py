@@ -8,6 +8,7 @@ Whatever else a document holds is executed for each watcher.
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from graphql import ExecutionResult, FieldNode, OperationDefinitionNode
 from graphql.execution import Executor
@@ -16,6 +17,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from gql.types.log import JobLogChunk
 from gql.wire import encode, encode_text
 from runner.recent import Recent
+from runner.shelf import Shelf
 
 MOST_BYTES = 16 * 1024 * 1024
 _FIELD = "jobLog"
@@ -53,8 +55,12 @@ def make_payloads(most: int = MOST_BYTES) -> Payloads:
     return Recent(most, lambda result: len(cast("Encoded", result.data).json))
 
 
-def sharing_executor(payloads: Payloads) -> type[StrawberryGraphQLCoreExecutionContext]:
-    """Strawberry's executor, which takes the results of events from `payloads` where it can."""
+def sharing_executor(make: Callable[[], Payloads]) -> type[StrawberryGraphQLCoreExecutionContext]:
+    """Strawberry's executor, which takes the results of events from a store where it can: one for each engine.
+
+    A schema may serve several engines, and each numbers its jobs from 1.
+    """
+    stores: WeakKeyDictionary[Shelf, Payloads] = WeakKeyDictionary()
 
     class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
         @cached_property
@@ -65,7 +71,10 @@ def sharing_executor(payloads: Payloads) -> type[StrawberryGraphQLCoreExecutionC
             # A chunk without text is told once to each watcher: nothing is gained.
             if self.shape is None or not isinstance(payload, JobLogChunk) or not payload.piece.data:
                 return super().build_per_event_executor(payload)
-            piece = payload.piece
+            shelf, piece = self.context_value.engine.shelf, payload.piece
+            payloads = stores.get(shelf)
+            if payloads is None:
+                payloads = stores[shelf] = make()
             key = (self.shape, piece.job_id, piece.start, piece.stop, piece.end)
             result = payloads.get(key)
             if result is None:

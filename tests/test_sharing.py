@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gql.schema import make_schema
 from gql.sharing import Encoded, Shape, make_payloads, shape_of, written
 from gql.types.log import JobLogChunk
 from gql.wire import encode, encode_text
@@ -82,12 +84,26 @@ async def test_frames_are_what_they_are_without_sharing(
     variables = {"id": str(job.id)} if "$id" in query else {}
     first, second = await frames(sharing, query, **variables), await frames(sharing, query, **variables)
     await sharing.client.close()
-    monkeypatch.setattr("gql.schema.sharing_executor", lambda _payloads: StrawberryGraphQLCoreExecutionContext)
+    monkeypatch.setattr("gql.schema.sharing_executor", lambda _make: StrawberryGraphQLCoreExecutionContext)
+    # A schema of its own: the tests of a process share one.
+    monkeypatch.setattr("tests.conftest._schema", make_schema)
 
     plain = await frames(await start_app(), query, **variables)
 
     assert first == second == plain
     assert len(plain) >= 1
+
+
+async def test_servers_with_one_schema_share_nothing(start_app: StartApp, tmp_path: Path) -> None:
+    """Each numbers its jobs from 1."""
+    for content in (b"of the first\n", b"of the other\n"):
+        api = await start_app(data_dir=tmp_path / content.split()[-1].decode())
+        job = await store(content, [])
+        assert job.id == 1
+        query = "subscription($id: ID!) { jobLog(jobId: $id) { text } }"
+        async with api.subscribe(query, id="1") as chunks:
+            assert "".join([chunk["jobLog"]["text"] async for chunk in chunks]) == content.decode()
+        await api.client.close()
 
 
 async def test_a_chunk_is_written_at_once_for_all_who_select_the_same(api: Api, written_at: list[str]) -> None:
