@@ -121,15 +121,15 @@ def _keep_connections(
     engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Target], hosts: dict[str, dict[str, Any]]
 ) -> list[str]:
     """Let the connections of `hosts` outlive the job; their stems."""
-    config = (engine.recipes.ansible_dir / "ansible.cfg").read_text(errors="replace")
+    over_ssh = [target for target in targets if target.server.auth is not ServerAuthKind.LOCAL]
+    config = engine.recipes.ansible_dir / "ansible.cfg"
+    settings = config.read_text(errors="replace") if over_ssh and config.is_file() else ""
     stems = []
-    for target in targets:
+    for target in over_ssh:
         host_vars = hosts[host_name(target.server.id)]
-        if host_vars["ansible_connection"] != "ssh":
-            continue
         pinned = target.server.host_key
         stem = engine.connections.stem(
-            host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, config
+            host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, settings
         )
         if stem is not None:
             keep_connection(host_vars, stem, engine.connections.seconds)
