@@ -161,8 +161,8 @@ async def _through_playcast(server: Server, recipe: str, targets: list[str]) -> 
         async for message in ws:
             state = message.json()["payload"]["data"]["jobUpdated"]
             if state["number"] == job and state["status"] not in ("PENDING", "RUNNING"):
+                took = time.monotonic() - began
                 break
-        took = time.monotonic() - began
     assert state["status"] == "SUCCESS", state
     return took
 

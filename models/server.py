@@ -30,6 +30,8 @@ class Server(Model):
     variables: dict[str, Any] = fields.JSONField(encoder=dumps, decoder=loads)
     host_key = fields.TextField(null=True)
     strict_host_key = fields.BooleanField(default=True, db_default=True)
+    interpreter = fields.CharField(max_length=255, null=True, description="where ansible found Python")
+    interpreter_found_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 

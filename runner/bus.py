@@ -6,9 +6,11 @@ Correctness never rests on the bus: readers read the tables after their own curs
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from typing import Protocol
+
+from runner.pause import pause
 
 
 class Topic(Enum):
@@ -38,12 +40,15 @@ class Listener:
 
     async def wait(self, seconds: float) -> set[tuple[Topic, int]]:
         """What changed since the last call; an empty set after that many seconds of silence."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        self._event.clear()
-        dirty, self._dirty = self._dirty, set()
+        await pause(seconds, self._event)
+        dirty = self._dirty
+        self.forget()
         return dirty
+
+    def forget(self) -> None:
+        """Take what changed up to now as seen."""
+        self._event.clear()
+        self._dirty = set()
 
 
 class Bus(Protocol):

@@ -26,7 +26,7 @@ FULL_BYTES = 64 * 1024
 
 _MOST_LINE = 1024 * 1024
 _MOST_HOSTS = 2000
-_TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"')
+_TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"interpreter"')
 # Ansible 2.19 and later say the first, older ones the second.
 _ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: ([^\n]*?(?::\d+)?)(?::\d+)?$", re.MULTILINE)
@@ -35,12 +35,16 @@ _UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for resp
 
 @dataclass
 class Told:
-    """What the events tell: the last recap, the first trouble of each host, and the hosts that a play named."""
+    """What the events tell: the last recap, the first trouble of each host, and the hosts that a play named.
+
+    `interpreters` says for a host where ansible found its Python, if it had to look.
+    """
 
     recap: Recap | None = None
     failed: dict[str, Trouble] = field(default_factory=dict)
     away: dict[str, Trouble] = field(default_factory=dict)
     played: set[str] = field(default_factory=set)
+    interpreters: dict[str, str] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any]) -> None:
         """Note one event; what does not look like one of the plugin's is left out."""
@@ -50,6 +54,9 @@ class Told:
         elif kind == "play" and isinstance(hosts, list):
             self.played.update(name for name in hosts[:_MOST_HOSTS] if isinstance(name, str))
         elif kind == "host" and isinstance(host, str):
+            interpreter = event.get("interpreter")
+            if isinstance(interpreter, str) and len(self.interpreters) < _MOST_HOSTS:
+                self.interpreters[host] = interpreter
             troubles = {"FAILED": self.failed, "UNREACHABLE": self.away}.get(str(event.get("status")))
             if troubles is not None and len(troubles) < _MOST_HOSTS:
                 said = event.get("message")

@@ -19,6 +19,7 @@ from runner.inotify import GrowthWatch
 from runner.jobdir import JobDir
 from runner.live import Live
 from runner.logs import read_range
+from runner.pause import pause
 from runner.persist import until_stored
 from runner.piece import Piece
 from runner.tail import IDLE_SECONDS, POLL_SECONDS, FenceLost
@@ -58,7 +59,7 @@ class Intake:
                     return
                 if os.fstat(fd).st_size > self._job.events_size:
                     # Part of a line, or the log is not stored that far yet.
-                    await asyncio.sleep(POLL_SECONDS)
+                    await pause(POLL_SECONDS, drained)
                 else:
                     await _grown(fd, watch, drained, self._job.events_size)
         finally:

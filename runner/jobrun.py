@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from models import FailureReason, JobHost, JobStatus, ProvisionJob, Server
-from runner import moves
+from runner import interpreters, moves
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import PlaycastError
@@ -47,9 +47,12 @@ class JobRun:
         if refused is not None:
             return await self._finish(refused)
         await self._follow()
-        await until_stored("host keys", self._job.id, self._learn_host_keys)
+        spec = self._dir.read_json(self._dir.spec) or {}
+        await until_stored("host keys", self._job.id, lambda: self._learn_host_keys(spec))
         hosts = await until_stored("result", self._job.id, self._hosts)
         found = await asyncio.to_thread(read_findings, self._dir)
+        given = spec.get("interpreters")
+        await until_stored("interpreters", self._job.id, lambda: interpreters.learn(given, found.told))
         outcome = judge(found.end, found.told.recap, hosts, found)
         if outcome.status is JobStatus.CANCELED and (by := await self._cancel_requested_by()) is not None:
             outcome = replace(outcome, message=f"canceled by {by}")
@@ -148,14 +151,13 @@ class JobRun:
             if self._dir.log.exists():
                 await tail.follow(gone.is_set, gone.event)
 
-    async def _learn_host_keys(self) -> None:
+    async def _learn_host_keys(self, spec: dict[str, Any]) -> None:
         """Pin what a first contact brought, unless the server was pinned or moved to another address meanwhile."""
-        spec = self._dir.read_json(self._dir.spec)
         try:
             learned = learned_keys(self._dir.known_hosts.read_text(errors="replace"))
         except OSError:
             return
-        for server_id, (host, port) in (spec or {}).get("first_contacts", {}).items():
+        for server_id, (host, port) in spec.get("first_contacts", {}).items():
             if int(server_id) in learned:
                 unpinned = Server.filter(id=int(server_id), host=host, port=port, host_key__isnull=True)
                 await unpinned.update(host_key=learned[int(server_id)])

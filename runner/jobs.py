@@ -9,8 +9,10 @@ from runner.engine import Engine
 from runner.viewer import Viewer
 
 RELOOK_SECONDS = 30.0
-# A job that runs changes with each of its events: a watcher hears of it at most this often.
+# A job that runs changes with each of its events: a watcher hears of its progress at most this often,
 GATHER_SECONDS = 0.2
+# and of states, which nobody should wait for, at most this often: many jobs may move at once.
+STATES_SECONDS = 0.02
 
 
 async def find_job(viewer: Viewer, job_id: int) -> ProvisionJob | None:
@@ -23,8 +25,9 @@ async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None)
 
     Without ids: every job that is not final now, then every job that changes.
     """
-    keys = [(topic, job_id) for topic in (Topic.JOB, Topic.EVENTS) for job_id in (ids if ids is not None else [None])]
-    with engine.bus.listen(*keys) as listener:
+    numbers = ids if ids is not None else [None]
+    states, events = ([(topic, job_id) for job_id in numbers] for topic in (Topic.JOB, Topic.EVENTS))
+    with engine.bus.listen(*states, *events) as listener, engine.bus.listen(*states) as moved:
         query = ProvisionJob.exclude(status__in=list(FINAL)) if ids is None else ProvisionJob.filter(id__in=list(ids))
         told: dict[int, object] = {}
         for job in await query.order_by("id"):
@@ -32,6 +35,7 @@ async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None)
             yield job
         while True:
             dirty = {job_id for _, job_id in await listener.wait(RELOOK_SECONDS)}
+            moved.forget()
             # After a silence look at what may still move, in case a wake-up was lost.
             looked = dirty or set(told)
             for job in await ProvisionJob.filter(id__in=list(looked)).order_by("id") if looked else []:
@@ -40,7 +44,8 @@ async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None)
                 told[job.id] = _state(job)
                 if job.final and ids is None:
                     del told[job.id]
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(STATES_SECONDS)
+            await moved.wait(GATHER_SECONDS - STATES_SECONDS)
 
 
 def _state(job: ProvisionJob) -> object:

@@ -10,11 +10,12 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from models import JobHost, ProvisionJob, Server, ServerAuthKind
-from runner import child
+from runner import child, interpreters
 from runner.engine import Engine
 from runner.errors import LaunchFailed
 from runner.inventory import (
@@ -106,6 +107,7 @@ def _prepare(
         "timeout": job.timeout_seconds,
         "grace": engine.cancel_grace,
         "connections": _keep_connections(engine, job, recipe, targets, hosts),
+        "interpreters": interpreters.kept(targets, datetime.now(UTC)),
     }
     job_dir.make()
     job_dir.link_group_vars(engine.recipes.ansible_dir / "group_vars")

@@ -7,7 +7,6 @@ Standard library only. An ssh master is the process that holds a connection; it 
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
 
 
@@ -47,7 +46,8 @@ def end_descendants(spare: Sequence[str] = ()) -> None:
             return
         for pid in below:
             send(pid, signal.SIGKILL)
-        time.sleep(0.01)
+        # SIGCHLD is blocked where this runs, and waits.
+        signal.sigtimedwait({signal.SIGCHLD}, 0.01)
         reap(0)
 
 

@@ -51,7 +51,7 @@ async def update_server(engine: Engine, viewer: Viewer, server_id: int, given: S
     moved = (given.host not in (None, server.host)) or (given.port not in (None, server.port))
     if given.forget_host_key or moved:
         # Another address is another machine: its key is learned at the next contact.
-        columns["host_key"] = None
+        columns |= {"host_key": None, "interpreter": None, "interpreter_found_at": None}
     try:
         async with transaction():
             # Only these: a job that ends just now may be storing the host key that it has learned.

@@ -17,6 +17,7 @@ from runner.bus import Bus, Topic
 from runner.held import Held
 from runner.inotify import GrowthWatch
 from runner.jobdir import JobDir
+from runner.pause import pause
 from runner.persist import until_stored
 from runner.shelf import Shelf
 
@@ -51,9 +52,11 @@ class Tail:
                 read = await self._pump(fd, last=last)
                 if last and read < READ_BYTES:
                     return
-                if read or self._held:
-                    # A full read means that more waits already.
-                    await asyncio.sleep(0 if read == READ_BYTES else POLL_SECONDS)
+                if read == READ_BYTES:
+                    # More waits already.
+                    await asyncio.sleep(0)
+                elif read or self._held:
+                    await pause(POLL_SECONDS, end)
                 else:
                     await self._wait_for_growth(fd, watch, end)
         finally:

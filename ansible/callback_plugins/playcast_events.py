@@ -36,8 +36,9 @@ FACTS = "facts"  # stands for the task that gathers them, whose id is not known 
 MAX_HOSTS = 1000
 MAX_FILE = 64 << 20  # bytes, after which results are left out
 
-# The neighbour file that reads results; plugins cannot import each other in another way.
+# The neighbour files; plugins cannot import each other in another way.
 _Results: Any = callback_loader.get("playcast_results", class_only=True)
+_Interpreters: Any = callback_loader.get("playcast_interpreters", class_only=True)
 
 
 def _harmless(method: Callable[..., None]) -> Callable[..., None]:
@@ -88,8 +89,11 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Write the play; with `serial` once for each batch of hosts."""
+        manager = play.get_variable_manager()
+        if self._play is None:
+            _Interpreters.recall(manager, Path(self.path).parent)
         self._play, self._names = play, {}
-        inventory = play.get_variable_manager()._inventory  # noqa: SLF001 # no public way leads to the hosts
+        inventory = manager._inventory  # noqa: SLF001 # no public way leads to the hosts
         hosts = [host.get_name() for host in inventory.get_hosts(play.hosts, order=play.order)]
         total = len(inventory.get_hosts(play.hosts, ignore_restrictions=True)) if play.serial else len(hosts)
         self._progress.play(_id(play), len(hosts), total)
@@ -180,6 +184,9 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status}
         duration = None if start is None else round(time.monotonic() - start[0], 3)
         message = self.message(found, said) or None
+        interpreter = _Interpreters.found(result)
+        if interpreter is not None:
+            about["interpreter"] = self.clean(interpreter)
         self._write("host", **about, duration=duration, message=message, result=kept, truncated=truncated)
 
     def _write(self, kind: str, **details: Any) -> None:
