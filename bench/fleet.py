@@ -34,9 +34,10 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def add_to(self, server: Server) -> list[str]:
-        """Their ids on a Playcast server."""
-        return [server.add_server(name=f"{len(self.sshds)} {each.address}", **self._login(each)) for each in self.sshds]
+    def add_to(self, server: Server, name: str = "") -> list[str]:
+        """Their ids on a Playcast server, where `name` begins their names."""
+        name = name or str(len(self.sshds))
+        return [server.add_server(name=f"{name} {each.address}", **self._login(each)) for each in self.sshds]
 
     def _login(self, sshd: Sshd) -> dict[str, Any]:
         where = {"host": sshd.address, "port": sshd.port, "user": sshd.user}

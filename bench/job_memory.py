@@ -9,15 +9,18 @@ import psutil
 
 from bench.server import Server
 from runner.process import of_job
+from tests.launchers import launchers_below
 
 HOLD = """
 - hosts: all
   gather_facts: false
   tasks:
-    - ansible.builtin.shell: touch {folder}/held; while [ ! -e {folder}/go ]; do sleep 0.05; done
+    - ansible.builtin.shell: touch {folder}/held.$PPID; while [ ! -e {folder}/go ]; do sleep 0.05; done
 """
-"""Runs until the file `go` is there."""
-ROUNDS = 3
+"""Says that it runs, and runs until the file `go` is there."""
+ROUNDS = {1: 3, 16: 1}
+"""How often it is measured, by the number of jobs at a time."""
+MOST = max(ROUNDS)
 TARGET = 120
 """MB that an idle server may take, with its launcher."""
 
@@ -32,32 +35,42 @@ def idle(server: Server) -> Iterator[tuple[str, str]]:
 
 
 def running(servers: dict[str, Server], targets: dict[str, list[str]], folder: Path) -> Iterator[tuple[str, str]]:
-    """What a job takes while it runs on one host: supervisor, ansible, its worker, ssh and ssh-agent."""
-    found: dict[str, list[float]] = {launcher: [] for launcher in servers}
-    for _ in range(ROUNDS):
-        for launcher, server in servers.items():
-            found[launcher].append(_job(server, targets[launcher][0], folder))
-    ratios = sorted(warm / cold for warm, cold in zip(found["warm"], found["cold"], strict=True))
-    median = {launcher: sorted(sizes)[ROUNDS // 2] for launcher, sizes in found.items()}
-    shares = f"{median['warm']:.0f} of {median['cold']:.0f} MB; {ratios[0]:.2f} to {ratios[-1]:.2f}"
-    yield "PSS of a running job on 1 host: warm, against cold", f"{ratios[ROUNDS // 2]:.2f}x ({shares})"
+    """What a job on one host adds while it runs: supervisor, ansible, its worker, ssh and ssh-agent.
+
+    Each job needs a target of its own. The launcher shares its pages with the jobs, so its own share shrinks meanwhile.
+    """
+    for jobs, rounds in ROUNDS.items():
+        found: dict[str, list[float]] = {launcher: [] for launcher in servers}
+        for _ in range(rounds):
+            for launcher, server in servers.items():
+                found[launcher].append(_per_job(server, targets[launcher][:jobs], folder))
+        ratios = sorted(warm / cold for warm, cold in zip(found["warm"], found["cold"], strict=True))
+        median = {launcher: sorted(sizes)[rounds // 2] for launcher, sizes in found.items()}
+        shares = f"{median['warm']:.0f} of {median['cold']:.0f} MB; {ratios[0]:.2f} to {ratios[-1]:.2f}"
+        what = f"{jobs} job{'s' if jobs > 1 else ''} at a time, on 1 host each"
+        yield f"{what}: PSS that each adds: warm, against cold", f"{ratios[rounds // 2]:.2f}x ({shares})"
 
 
-def _job(server: Server, target: str, folder: Path) -> float:
-    held, go = folder / "held", folder / "go"
-    job = server.run("hold", target)
-    while not held.exists():
+def _per_job(server: Server, targets: list[str], folder: Path) -> float:
+    before = _launcher(server)
+    job_dirs = [server.data_dir / "jobs" / str(server.run("hold", target)) for target in targets]
+    while len(list(folder.glob("held.*"))) < len(targets):
         time.sleep(0.05)
     time.sleep(0.5)
-    job_dir = server.data_dir / "jobs" / str(job)
-    sizes = [_pss(pid) for pid in of_job(job_dir)]
-    go.touch()
-    while not (job_dir / "exit.json").exists():
-        time.sleep(0.05)
-    assert json.loads((job_dir / "exit.json").read_text())["code"] == 0
-    held.unlink()
-    go.unlink()
-    return sum(sizes)
+    added = sum(_pss(pid) for job_dir in job_dirs for pid in of_job(job_dir)) + _launcher(server) - before
+    (folder / "go").touch()
+    for job_dir in job_dirs:
+        while not (job_dir / "exit.json").exists():
+            time.sleep(0.05)
+        assert json.loads((job_dir / "exit.json").read_text())["code"] == 0
+    for file in (*folder.glob("held.*"), folder / "go"):
+        file.unlink()
+    return added / len(targets)
+
+
+def _launcher(server: Server) -> float:
+    """What the launcher of a server takes; nothing if it has none."""
+    return sum(_pss(process.pid) for process in launchers_below(server.process.pid))
 
 
 def _pss(pid: int) -> float:

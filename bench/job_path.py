@@ -45,10 +45,9 @@ def rows() -> Iterator[tuple[str, str]]:
         shutil.copytree(ROOT / "ansible", ansible_dir)
         (ansible_dir / "playbooks" / "ping.yml").write_text(PING)
         (ansible_dir / "playbooks" / "hold.yml").write_text(job_memory.HOLD.format(folder=folder))
+        settings = {"PLAYCAST_ANSIBLE_DIR": str(ansible_dir), "PLAYCAST_SLOTS": str(job_memory.MOST)}
         servers = {
-            name: opened.enter_context(
-                Server(folder / name[-4:], "playcast serve", **chosen, PLAYCAST_ANSIBLE_DIR=str(ansible_dir))
-            )
+            name: opened.enter_context(Server(folder / name[-4:], "playcast serve", **chosen, **settings))
             for name, chosen in SERVERS.items()
         }
         for warm in ("warm", "warm, connections kept"):
@@ -62,9 +61,18 @@ def rows() -> Iterator[tuple[str, str]]:
                 if hosts == 1:
                     yield from _base(fleet, servers["warm"], targets["warm"], ansible_dir, rounds)
                     yield from submit_path.rows_of(servers["warm, connections kept"], targets["warm, connections kept"])
-                    pair = {name: servers[name] for name in ("cold", "warm")}
-                    yield from job_memory.running(pair, targets, folder)
+                    yield from _memory(fleet, servers, folder)
                 yield from _pings(fleet, servers, targets, ansible_dir, rounds)
+
+
+def _memory(fleet: Fleet, servers: dict[str, Server], folder: Path) -> Iterator[tuple[str, str]]:
+    pair = {name: servers[name] for name in ("cold", "warm")}
+    # One job at a time runs on a server of Playcast's, but several of those may be the same machine.
+    targets = {
+        name: [id_ for number in range(job_memory.MOST) for id_ in fleet.add_to(server, f"held {number}")]
+        for name, server in pair.items()
+    }
+    yield from job_memory.running(pair, targets, folder)
 
 
 def _base(

@@ -50,6 +50,7 @@ _MODULES = (
     "ansible.inventory.manager",
     "ansible.module_utils.basic",
     "ansible.parsing.yaml.dumper",
+    "ansible.playbook.handler_task_include",
     "ansible.plugins.filter.core",
     "ansible.plugins.test.core",
     "ansible.template",
@@ -62,13 +63,13 @@ _MODULES = (
     "zipfile",
 )
 # Plugins that each job loads, many of them once per host and task; * stands for all that ansible has of the kind, since
-# a job reads the options of each.
+# a job reads the options of each. Not so for connections: what those import may be made for no fork.
 _PLUGINS = {
     "action_loader": ("command", "copy", "debug", "gather_facts", "normal", "template"),
     "become_loader": ("*",),
     "cache_loader": ("memory",),
     "callback_loader": ("*",),
-    "connection_loader": ("*",),
+    "connection_loader": ("local", "ssh"),
     "inventory_loader": ("ini", "yaml"),
     "shell_loader": ("*",),
     "strategy_loader": ("free", "linear"),

@@ -65,6 +65,11 @@ MANY = """
       notify: Told
     - name: Plugins of our own
       ansible.builtin.debug: {msg: "{{ lookup('pipe', 'echo piped') }} {{ 'x' | ours }}"}
+    - name: A collection with routes of its own
+      ansible.builtin.debug: {msg: "{{ 'x' | our.own.old }}"}
+    - name: A route of ansible's own, to what is not installed
+      ansible.builtin.debug: {msg: "{{ 'x' | ipaddr }}"}
+      ignore_errors: true
     - debug: {msg: x}
     - name: Take time
       ansible.builtin.command: "true"
@@ -104,6 +109,10 @@ FILES = {
     "module = AnsibleModule({})\nmodule.warn('a module warns')\nmodule.exit_json(changed=True)\n",
     "playbooks/filter_plugins/ours.py": "class FilterModule:\n    def filters(self):\n"
     "        return {'ours': lambda text: f'ours({text})'}\n",
+    "playbooks/collections/ansible_collections/our/own/meta/runtime.yml": "plugin_routing: "
+    "{filter: {old: {redirect: our.own.new}}}\n",
+    "playbooks/collections/ansible_collections/our/own/plugins/filter/new.py": "class FilterModule:\n"
+    "    def filters(self):\n        return {'new': lambda text: f'routed({text})'}\n",
     "playbooks/action_plugins/debug.py": "from ansible.plugins.action import ActionBase\n"
     "class ActionModule(ActionBase):\n    def run(self, tmp=None, task_vars=None):\n"
     "        return {**super().run(tmp, task_vars), 'msg': 'not the known debug'}\n",
@@ -176,8 +185,17 @@ async def test_everything_is_the_same(
     assert (starter_of(api).warm, starter_of(api).cold) == (1, 0)
     cold, warm = (plain(dirs[launcher].log.read_text()) for launcher in ("cold", "warm"))
     assert warm.splitlines() == cold.splitlines()
-    for said in ("a module warns", "ours(x)", "not the known debug", "taste sweet", "\U0001f600 here", "stdin is not"):
-        assert said in warm
+    said = (
+        "a module warns",
+        "ours(x)",
+        "routed(x)",
+        "not the known debug",
+        "taste sweet",
+        "\U0001f600 here",
+        "stdin is not",
+    )
+    for words in said:
+        assert words in warm
     assert events(dirs["warm"]) == events(dirs["cold"])
     assert end(dirs["warm"]) == end(dirs["cold"]) == ("exited", 2, None)
     cold_files, warm_files = ({path.name for path in dirs[name].path.iterdir()} for name in ("cold", "warm"))
