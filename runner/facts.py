@@ -17,10 +17,10 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 from cryptography.fernet import Fernet, InvalidToken
@@ -42,11 +42,12 @@ _MOST_LINE = MOST_BYTES // 2 * 3
 log = structlog.get_logger()
 
 
-class Found(NamedTuple):
-    """Facts as JSON, and when the first of them were gathered, in seconds."""
+@dataclass(frozen=True)
+class Found:
+    """Facts as JSON, and when the first of them were gathered, in seconds. A log that shows it shows no fact."""
 
     since: float
-    facts: bytes
+    facts: bytes = field(repr=False)
 
 
 class Facts:
@@ -76,13 +77,18 @@ class Facts:
 
         It may be repeated. A check changes nothing, here neither.
         """
-        left = _left(job_dir.facts, [host_name(target.server.id) for target in targets])
-        for target in targets:
-            host, place = host_name(target.server.id), self._place(recipe.name, target.server.id)
-            if host not in well:
-                place.unlink(missing_ok=True)
-            elif host in left and not job.check_mode:
-                self._keep(recipe, target, _opened(self._job_key(job, recipe, target), left[host]))
+        known = {host_name(target.server.id): target for target in targets}
+        lost = known.keys() - set(well)
+        try:
+            for host, token in _left(job_dir.facts, len(known)):
+                if host not in lost and not job.check_mode:
+                    self._keep(recipe, known[host], _opened(self._job_key(job, recipe, known[host]), token))
+        except (OSError, LookupError) as error:
+            # No file of ours. What the job did to the facts of any host is not known.
+            log.warning("the facts that a job left are not kept", job=job.id, error=str(error))
+            lost = set(known)
+        for host in lost:
+            _remove(self._place(recipe.name, known[host].server.id))
         with suppress(OSError):
             job_dir.facts.unlink()
 
@@ -95,20 +101,20 @@ class Facts:
                 return
             except OSError as error:
                 log.warning("facts cannot be kept", path=str(place), error=str(error))
-        place.unlink(missing_ok=True)
+        _remove(place)
 
     def forget(self, server_id: int) -> None:
         """Remove the facts of a server, whatever recipe gathered them."""
         for place in self._folder.glob(f"*/{host_name(server_id)}"):
-            place.unlink(missing_ok=True)
+            _remove(place)
 
     def expire(self, seconds: Mapping[str, int | None]) -> None:
         """Remove what is older than its recipe lets it be; `seconds` by recipe, one that keeps none may be missing."""
         now = time.time()
         for place in self._folder.glob("*/*"):
-            with suppress(OSError):
+            with suppress(FileNotFoundError):
                 if now - place.stat().st_mtime >= (seconds.get(place.parent.name) or 0):
-                    place.unlink()
+                    _remove(place)
 
     async def work(self, recipes: RecipeBook) -> None:
         """Expire now and every 10 minutes until cancelled."""
@@ -162,26 +168,22 @@ def _is_known(server: Server) -> bool:
     return server.auth is ServerAuthKind.LOCAL or bool(server.strict_host_key and server.host_key)
 
 
-def _left(path: Path, hosts: Sequence[str]) -> dict[str, bytes]:
-    """The token of each host that a job left word of. What is no file of ours counts as an empty token for all."""
+def _left(path: Path, most: int) -> Iterator[tuple[str, bytes]]:
+    """(host, token) for each host that a job left word of, at most so many; OSError if `path` is no regular file."""
     try:
         # A playbook that runs on this machine may have put anything there, a pipe that nobody writes to for one.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        return {}
-    except OSError as error:
-        return _unreadable(path, hosts, str(error))
-    with os.fdopen(handle, "rb") as file:
+        return
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return _unreadable(path, hosts, "it is no regular file")
-        lines = list(islice(iter(partial(file.readline, _MOST_LINE), b""), len(hosts)))
-    words = (line.rstrip(b"\n").partition(b" ") for line in lines)
-    return {host.decode(errors="replace"): token for host, _, token in words}
-
-
-def _unreadable(path: Path, hosts: Sequence[str], error: str) -> dict[str, bytes]:
-    log.warning("the facts that a job left are not kept", path=str(path), error=error)
-    return dict.fromkeys(hosts, b"")
+            raise OSError(f"{path} is no regular file")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            for line in islice(iter(partial(file.readline, _MOST_LINE), b""), most):
+                host, _, token = line.rstrip(b"\n").partition(b" ")
+                yield host.decode(errors="replace"), token
+    finally:
+        os.close(handle)
 
 
 def _plain(found: Found) -> bytes:
@@ -208,6 +210,15 @@ def _write(place: Path, content: bytes, since: float) -> None:
         file.write(content)
     os.utime(draft, (since, since))
     draft.replace(place)
+
+
+def _remove(place: Path) -> None:
+    try:
+        place.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        log.warning("facts cannot be removed", path=str(place), error=str(error))
 
 
 def _text(path: Path) -> str:
