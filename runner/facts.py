@@ -63,7 +63,7 @@ class Facts:
         hosts, room = {}, MOST_AT_ONCE
         for target in targets:
             given: dict[str, object] = {"key": self._job_key(job, recipe, target).decode()}
-            known = self._known(recipe, target)
+            known = self._known(job, recipe, target)
             if known is not None and len(known.facts) <= room:
                 room -= len(known.facts)
                 given |= {"since": known.since, "facts": known.facts.decode()}
@@ -82,7 +82,7 @@ class Facts:
         try:
             for host, token in _left(job_dir.facts, len(known)):
                 if host not in lost and not job.check_mode:
-                    self._keep(recipe, known[host], _opened(self._job_key(job, recipe, known[host]), token))
+                    self._keep(job, recipe, known[host], token)
         except (OSError, LookupError) as error:
             # No file of ours. What the job did to the facts of any host is not known.
             log.warning("the facts that a job left are not kept", job=job.id, error=str(error))
@@ -92,12 +92,13 @@ class Facts:
         with suppress(OSError):
             job_dir.facts.unlink()
 
-    def _keep(self, recipe: Recipe, target: Target, found: Found | None) -> None:
-        """Replace the facts of a server by what was found; forget them if that is nothing or cannot be kept."""
+    def _keep(self, job: ProvisionJob, recipe: Recipe, target: Target, token: bytes) -> None:
+        """Replace the facts of a server by what is in the token; forget them if that is nothing or cannot be kept."""
         place = self._place(recipe.name, target.server.id)
+        found = _opened(self._job_key(job, recipe, target), token)
         if found is not None and _is_known(target.server):
             try:
-                _write(place, Fernet(self._key(recipe, target)).encrypt(_plain(found)), found.since)
+                _write(place, Fernet(self._key(job, recipe, target)).encrypt(_plain(found)), found.since)
                 return
             except OSError as error:
                 log.warning("facts cannot be kept", path=str(place), error=str(error))
@@ -126,30 +127,34 @@ class Facts:
                 log.warning("old facts cannot be removed", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)
 
-    def _known(self, recipe: Recipe, target: Target) -> Found | None:
+    def _known(self, job: ProvisionJob, recipe: Recipe, target: Target) -> Found | None:
         """The facts of one server; None if there are none that may be used."""
         try:
             token = self._place(recipe.name, target.server.id).read_bytes()
         except OSError:
             return None
-        found = _opened(self._key(recipe, target), token) if _is_known(target.server) else None
+        found = _opened(self._key(job, recipe, target), token) if _is_known(target.server) else None
         young = found is not None and time.time() - found.since < (recipe.sidecar.fact_cache or 0)
         return found if young else None
 
     def _place(self, recipe: str, server_id: int) -> Path:
         return self._folder / recipe / host_name(server_id)
 
-    def _key(self, recipe: Recipe, target: Target) -> bytes:
+    def _key(self, job: ProvisionJob, recipe: Recipe, target: Target) -> bytes:
         """Of the file in the store."""
-        return self._derived("store", target.server.host_key, *self._identity(recipe, target))
+        return self._derived("store", target.server.host_key, *self._identity(job, recipe, target))
 
     def _job_key(self, job: ProvisionJob, recipe: Recipe, target: Target) -> bytes:
         """Of what a job leaves. It has no host key in it: a job at first contact learns that itself."""
-        return self._derived("job", job.id, job.created_at.isoformat(), *self._identity(recipe, target))
+        return self._derived("job", job.id, job.created_at.isoformat(), *self._identity(job, recipe, target))
 
-    def _identity(self, recipe: Recipe, target: Target) -> Iterator[object]:
-        """All that decides which machine a job of the recipe meets, and what ansible sees of it."""
+    def _identity(self, job: ProvisionJob, recipe: Recipe, target: Target) -> Iterator[object]:
+        """All that decides which machine a job of the recipe meets, and what ansible sees of it.
+
+        Secret inputs may be how the recipe logs in. Its other variables are not: a new release is no new machine.
+        """
         server = target.server
+        yield self._vault.unlock(job.secret_vars) if job.secret_vars is not None else None
         yield from (server.id, server.created_at.isoformat(), server.host, server.port, server.user, server.auth.value)
         yield from (target.login.password, target.login.private_key, server.variables, list(target.tags))
         yield from (recipe.name, recipe.revision, _text(self._ansible_dir / "ansible.cfg"))

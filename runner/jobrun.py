@@ -169,11 +169,10 @@ class JobRun:
         well = [host for host, told in recap.items() if not told.get("failed", 0) and not told.get("unreachable", 0)]
         try:
             targets = await until_stored("facts", self._job.id, lambda: targets_of(self._engine, self._job))
+            await asyncio.to_thread(self._engine.facts.take, self._job, recipe, targets, self._dir, well)
         except PlaycastError as error:
             # A key file has gone meanwhile: what is known of its server is of no use either.
             log.warning("the facts that a job left are not kept", job=self._job.id, error=str(error))
-            return
-        await asyncio.to_thread(self._engine.facts.take, self._job, recipe, targets, self._dir, well)
 
     async def _finish(self, outcome: Outcome) -> bool:
         """Write the final state; while the database is away, keep trying: exit.json holds it meanwhile."""

@@ -15,7 +15,7 @@ from runner.errors import PlaycastError
 from runner.inputs import RecipeInput, read_input
 from runner.limits import MAX_TIMEOUT_SECONDS
 
-_KEYS = ("inputs", "timeout", "pipelining", "fact_cache")
+KEYS = ("inputs", "timeout", "pipelining", "fact_cache")
 MAX_FACT_CACHE_SECONDS = 24 * 60 * 60
 # What PyYAML raises beside its own errors: at 2026-99-99 for one, which is no date, or at a thousand brackets.
 MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
@@ -44,8 +44,8 @@ def read_sidecar(path: Path) -> Sidecar:
 def _sidecar(said: object) -> Sidecar:
     if said is None:
         return Sidecar()
-    if not isinstance(said, dict) or said.keys() - set(_KEYS):
-        raise ValueError(f"it is a mapping of {', '.join(_KEYS)}")
+    if not isinstance(said, dict) or said.keys() - set(KEYS):
+        raise ValueError(f"it is a mapping of {', '.join(KEYS)}")
     timeout = _seconds(said, "timeout", MAX_TIMEOUT_SECONDS)
     fact_cache = _seconds(said, "fact_cache", MAX_FACT_CACHE_SECONDS)
     pipelining = said.get("pipelining", True)

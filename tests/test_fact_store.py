@@ -135,6 +135,22 @@ def test_facts_are_of_one_recipe(kept: Kept, tmp_path: Path) -> None:
     assert not known(kept, recipe=LONGER)
 
 
+def test_facts_are_of_those_with_the_same_secrets(kept: Kept) -> None:
+    """A recipe may log in with them; who cannot gets no facts."""
+    vault = Vault(KEY)
+    kept.job.secret_vars = vault.lock({"word": "right"})
+    assert not known(kept, recipe=LONGER)
+    kept.leave()
+    assert kept.take() == ["srv-1"]
+    assert known(kept)
+    for word, there in (("guessed", False), ("right", True)):
+        kept.job.secret_vars = vault.lock({"word": word})
+        assert known(kept) is there
+    # What is no secret is no part of it.
+    kept.job.extra_vars = {"release": "2"}
+    assert known(kept)
+
+
 def test_facts_of_another_container_are_not_ours(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     here = target_of(auth=ServerAuthKind.LOCAL, host_key=None)
     kept.leave(key=kept.give(here)["key"])
