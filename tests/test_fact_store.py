@@ -190,7 +190,7 @@ def test_what_another_job_left_is_not_taken(kept: Kept) -> None:
     assert kept.take() == []
 
 
-@pytest.mark.parametrize("since", [time.time() + 3600, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("since", [4e9, -1.0, float("nan"), float("inf")])
 def test_a_time_that_cannot_be_is_not_taken(kept: Kept, since: float) -> None:
     kept.leave(since=since)
     assert kept.take() == []
