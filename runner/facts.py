@@ -32,7 +32,7 @@ from runner.recipes import Recipe, RecipeBook
 from runner.vault import Vault
 
 MOST_BYTES = 1024 * 1024
-"""Of one server's facts, as JSON; larger ones are not kept. A machine with a hundred network devices has 200 KiB."""
+"""Of one server's facts, as JSON; larger ones are not kept."""
 MOST_AT_ONCE = 64 * 1024 * 1024
 """Of all facts that one job gets; its other servers gather theirs."""
 EVERY_SECONDS = 600.0
