@@ -18,6 +18,7 @@ from runner.credentials import Credentials
 from runner.dispatch import LocalDispatcher
 from runner.engine import Engine
 from runner.errors import PlaycastError
+from runner.facts import Facts
 from runner.prune import Pruner
 from runner.recipes import RecipeBook
 from runner.shelf import Shelf
@@ -41,6 +42,7 @@ def make_engine(settings: Settings) -> Engine:
         credentials=Credentials(vault, settings.keys_dir),
         vault=vault,
         connections=Connections(vault, settings.jobs_dir, settings.keep_connections),
+        facts=Facts(vault, settings.data_dir / "facts", settings.ansible_dir),
         starter=WarmStart(settings.ansible_dir) if settings.launcher is LauncherMode.WARM else ColdStart(),
         jobs_dir=settings.jobs_dir,
         timeout=settings.timeout,
@@ -87,6 +89,7 @@ def make_app(settings: Settings) -> web.Application:
             # Supervisors and playbooks go on when the worker ends; the next start follows them again.
             in_background(worker.work),
             in_background(pruner.work),
+            in_background(lambda: engine.facts.work(engine.recipes)),
         ]
     )
     app.on_shutdown.append(close_sockets)

@@ -7,6 +7,7 @@ from runner.bus import Bus
 from runner.connections import Connections
 from runner.credentials import Credentials
 from runner.dispatch import Dispatcher
+from runner.facts import Facts
 from runner.recipes import RecipeBook
 from runner.shelf import Shelf
 from runner.start import Starter
@@ -24,6 +25,7 @@ class Engine:
     credentials: Credentials
     vault: Vault
     connections: Connections
+    facts: Facts
     starter: Starter
     jobs_dir: Path
     timeout: int

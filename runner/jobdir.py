@@ -20,6 +20,7 @@ class JobDir:
         self.run = self.path / "run.json"
         self.log = self.path / "ansible.log"
         self.events = self.path / "events.jsonl"
+        self.facts = self.path / "facts"
         self.exit = self.path / "exit.json"
 
     def make(self) -> None:

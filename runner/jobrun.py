@@ -14,11 +14,11 @@ from runner import interpreters, moves
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import PlaycastError
-from runner.findings import read_findings
+from runner.findings import Recap, read_findings
 from runner.intake import Intake
 from runner.inventory import learned_keys
 from runner.jobdir import JobDir
-from runner.launch import launch
+from runner.launch import launch, targets_of
 from runner.outcome import Outcome, judge
 from runner.persist import until_stored
 from runner.process import Gone, end_all
@@ -53,6 +53,7 @@ class JobRun:
         found = await asyncio.to_thread(read_findings, self._dir)
         given = spec.get("interpreters")
         await until_stored("interpreters", self._job.id, lambda: interpreters.learn(given, found.told))
+        await self._keep_facts(found.told.recap or {})
         outcome = judge(found.end, found.told.recap, hosts, found)
         if outcome.status is JobStatus.CANCELED and (by := await self._cancel_requested_by()) is not None:
             outcome = replace(outcome, message=f"canceled by {by}")
@@ -161,6 +162,19 @@ class JobRun:
             if int(server_id) in learned:
                 unpinned = Server.filter(id=int(server_id), host=host, port=port, host_key__isnull=True)
                 await unpinned.update(host_key=learned[int(server_id)])
+
+    async def _keep_facts(self, recap: Recap) -> None:
+        """Keep the facts of the hosts that the recap names without a failure, for the next job of the recipe."""
+        recipe = self._engine.recipes.find(self._job.recipe)
+        if recipe is None or recipe.sidecar.fact_cache is None:
+            return
+        well = [host for host, told in recap.items() if not told.get("failed", 0) and not told.get("unreachable", 0)]
+        try:
+            targets = await until_stored("facts", self._job.id, lambda: targets_of(self._engine, self._job))
+            await asyncio.to_thread(self._engine.facts.take, self._job, recipe, targets, self._dir, well)
+        except PlaycastError as error:
+            # A key file has gone meanwhile: what is known of its server is of no use either.
+            log.warning("the facts that a job left are not kept", job=self._job.id, error=str(error))
 
     async def _finish(self, outcome: Outcome) -> bool:
         """Write the final state; while the database is away, keep trying: exit.json holds it meanwhile."""

@@ -40,15 +40,21 @@ _PROGRAMS = Path(__file__).with_name("bin")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SECRET_FD = 3
 _WORDS_FD = 4
+_FACTS_FD = 5
 
 
 async def launch(engine: Engine, job: ProvisionJob) -> None:
     """Start `job` in its own directory; LaunchFailed says what to do when that is impossible."""
     job_dir = JobDir(engine.jobs_dir, job.id)
-    targets = await _targets(engine, job)
+    recipe = engine.recipes.find(job.recipe)
+    if recipe is None:
+        raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
+    targets = await targets_of(engine, job)
     scratch = _scratch(job_dir)
     try:
-        private = _prepare(engine, job, job_dir, targets, scratch)
+        private = _prepare(engine, job, recipe, targets, scratch)
+        if recipe.sidecar.fact_cache is not None:
+            private.append(await asyncio.to_thread(engine.facts.offer, job, recipe, targets, job_dir))
         # Made after spec.json has named it: a server that is killed in between leaves nothing that nobody knows of.
         _make_scratch(Path(scratch))
         await _start_supervisor(engine.starter, job_dir, private)
@@ -78,20 +84,17 @@ def _make_scratch(scratch: Path) -> None:
             raise
 
 
-async def _targets(engine: Engine, job: ProvisionJob) -> list[Target]:
+async def targets_of(engine: Engine, job: ProvisionJob) -> list[Target]:
+    """The servers of a job that are still there, with their logins; PlaycastError if one cannot be read."""
     ids = [row.server_id for row in await JobHost.filter(job_id=job.id).order_by("id") if row.server_id]
     tags = await tags_of(ids)
     servers = {server.id: server for server in await Server.filter(id__in=ids)}
     return [Target(servers[key], engine.credentials.open(servers[key]), tags[key]) for key in ids]
 
 
-def _prepare(
-    engine: Engine, job: ProvisionJob, job_dir: JobDir, targets: list[Target], scratch: str
-) -> tuple[bytes, bytes]:
-    """Write the job's directory; (secret inventory, words to mask), which must never be in it."""
-    recipe = engine.recipes.find(job.recipe)
-    if recipe is None:
-        raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
+def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Target], scratch: str) -> list[bytes]:
+    """Write the job's directory; [secret inventory, words to mask], which must never be in it."""
+    job_dir = JobDir(engine.jobs_dir, job.id)
     program = find_ansible_playbook()
     # Not with `-e @file`: ansible takes no extra variables from a file in memory.
     secret_vars = engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
@@ -116,14 +119,18 @@ def _prepare(
     job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
     job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
     words = [*_logins(targets), *_leaves(secret_vars), *engine.mask_words]
-    return secret_inventory(hosts), json.dumps(words).encode()
+    return [secret_inventory(hosts), json.dumps(words).encode()]
 
 
 def _keep_connections(
     engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Target], hosts: dict[str, dict[str, Any]]
 ) -> list[str]:
-    """Let the connections of `hosts` outlive the job; their stems."""
+    """Let the connections of `hosts` outlive the job; their stems.
+
+    Not those of a first contact: a job that comes over one, after `forgetHostKey` for one, learns no host key.
+    """
     over_ssh = [target for target in targets if target.server.auth is not ServerAuthKind.LOCAL]
+    over_ssh = [target for target in over_ssh if target.server.host_key or not target.server.strict_host_key]
     config = engine.recipes.ansible_dir / "ansible.cfg"
     settings = config.read_text(errors="replace") if over_ssh and config.is_file() else ""
     stems = []
@@ -220,6 +227,10 @@ def _environment(
     }
     if not sidecar.pipelining:
         environment["ANSIBLE_PIPELINING"] = "False"
+    if sidecar.fact_cache is not None:
+        environment |= {"ANSIBLE_CACHE_PLUGIN": "playcast_facts", "PLAYCAST_FACTS": str(_FACTS_FD)}
+        # Only where there are none.
+        environment["ANSIBLE_GATHERING"] = "smart"
     if ServerAuthKind.SSH_KEY in kinds:
         # A private agent for this job: the key goes into it and never to disk.
         environment["ANSIBLE_SSH_AGENT"] = "auto"
@@ -234,11 +245,11 @@ def _home(scratch: str) -> str:
         return scratch
 
 
-async def _start_supervisor(starter: Starter, job_dir: JobDir, private: tuple[bytes, bytes]) -> None:
+async def _start_supervisor(starter: Starter, job_dir: JobDir, private: list[bytes]) -> None:
     with ExitStack() as opened:
         fds = []
-        for name, content in zip(("playcast-inventory", "playcast-words"), private, strict=True):
-            fds.append(sealed(name, content))
+        for name, content in zip(("inventory", "words", "facts"), private, strict=False):
+            fds.append(sealed(f"playcast-{name}", content))
             opened.callback(os.close, fds[-1])
         starting = asyncio.ensure_future(starter.start(job_dir.path, fds))
         try:

@@ -1,5 +1,6 @@
 """The verbs on servers: create, update, delete, list."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,7 @@ async def delete_server(engine: Engine, viewer: Viewer, server_id: int) -> int:
             message = f"job {job.job_id} still needs this server: wait for its end, then delete it"
             raise Refused.one(ErrorCode.IN_USE, message, "id")
         await server.delete()
+    await asyncio.to_thread(engine.facts.forget, server_id)
     return server_id
 
 

@@ -3,6 +3,7 @@
 inputs      one argument spec for each extra variable that the recipe takes (runner.inputs)
 timeout     seconds after which a job of this recipe is stopped, if the call does not say
 pipelining  false: ansible copies its modules and runs them on a terminal, so that a cancel ends what runs over there
+fact_cache  seconds for which the facts of a server serve later jobs of this recipe; without it each job gathers anew
 """
 
 from dataclasses import dataclass
@@ -14,18 +15,20 @@ from runner.errors import PlaycastError
 from runner.inputs import RecipeInput, read_input
 from runner.limits import MAX_TIMEOUT_SECONDS
 
-_KEYS = ("inputs", "timeout", "pipelining")
+KEYS = ("inputs", "timeout", "pipelining", "fact_cache")
+MAX_FACT_CACHE_SECONDS = 24 * 60 * 60
 # What PyYAML raises beside its own errors: at 2026-99-99 for one, which is no date, or at a thousand brackets.
 MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What the file says. `timeout` of None means the default of the installation."""
+    """What the file says. `timeout` of None means the default of the installation, `fact_cache` of None no cache."""
 
     inputs: tuple[RecipeInput, ...] = ()
     timeout: int | None = None
     pipelining: bool = True
+    fact_cache: int | None = None
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -41,14 +44,25 @@ def read_sidecar(path: Path) -> Sidecar:
 def _sidecar(said: object) -> Sidecar:
     if said is None:
         return Sidecar()
-    if not isinstance(said, dict) or said.keys() - set(_KEYS):
-        raise ValueError(f"it is a mapping of {', '.join(_KEYS)}")
-    timeout, pipelining = said.get("timeout"), said.get("pipelining", True)
-    if timeout is not None and (type(timeout) is not int or not 1 <= timeout <= MAX_TIMEOUT_SECONDS):
-        raise ValueError(f"timeout is a whole number of seconds from 1 to {MAX_TIMEOUT_SECONDS}")
+    if not isinstance(said, dict) or said.keys() - set(KEYS):
+        raise ValueError(f"it is a mapping of {', '.join(KEYS)}")
+    timeout = _seconds(said, "timeout", MAX_TIMEOUT_SECONDS)
+    fact_cache = _seconds(said, "fact_cache", MAX_FACT_CACHE_SECONDS)
+    pipelining = said.get("pipelining", True)
     if not isinstance(pipelining, bool):
         raise TypeError("pipelining is true or false")
     declared = said.get("inputs") or {}
     if not isinstance(declared, dict):
         raise TypeError("inputs is a mapping with one argument spec for each name")
-    return Sidecar(tuple(read_input(str(name), spec or {}) for name, spec in declared.items()), timeout, pipelining)
+    inputs = tuple(read_input(str(name), spec or {}) for name, spec in declared.items())
+    return Sidecar(inputs, timeout, pipelining, fact_cache)
+
+
+def _seconds(said: dict[object, object], key: str, most: int) -> int | None:
+    value = said.get(key)
+    if value is None:
+        return None
+    # No `isinstance`: true is an int as well.
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"{key} is a whole number of seconds from 1 to {most}")
+    return value

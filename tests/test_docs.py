@@ -19,6 +19,7 @@ from playcast.cli import app
 from playcast.metrics import StarterCollector, WorkerCollector
 from playcast.settings import PREFIX, Settings
 from playcast.view import MAX_MESSAGE_BYTES
+from runner import facts, sidecar
 from runner.jobdir import JobDir
 from runner.limits import (
     DEFAULT_PAGE_BYTES,
@@ -28,6 +29,7 @@ from runner.limits import (
     MAX_SERVERS_PER_JOB,
     MAX_TIMEOUT_SECONDS,
 )
+from runner.sidecar import MAX_FACT_CACHE_SECONDS
 from runner.start import ColdStart
 from runner.worker import Worker
 
@@ -42,8 +44,8 @@ INPUTS = [
 ]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-NOT_A_SETTING = {"PLAYCAST_EVENTS"}
-"""The variable that a job gets, for the callback plugin."""
+NOT_A_SETTING = {"PLAYCAST_EVENTS", "PLAYCAST_FACTS"}
+"""The variables that a job gets, for the plugins inside ansible."""
 
 
 def page(name: str) -> str:
@@ -86,6 +88,14 @@ def test_every_setting_has_a_row(name: str) -> None:
 
 def test_the_longest_timeout_is_told() -> None:
     assert f"1 to {MAX_TIMEOUT_SECONDS} " in row(page("docs/settings.md"), "`PLAYCAST_TIMEOUT`")[2]
+
+
+def test_every_key_of_a_recipe_is_told() -> None:
+    text = page("docs/recipes.md")
+    assert [key for key in sidecar.KEYS if f"`{key}`" not in text and f"\n{key}:" not in text] == []
+    assert f" {MAX_FACT_CACHE_SECONDS} " in row(text, "`fact_cache`")[1]
+    for bound in (f"{facts.MOST_BYTES // 1024**2} MiB", f"{facts.MOST_AT_ONCE // 1024**2} MiB"):
+        assert bound in text
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -14,6 +14,7 @@ from runner import launch
 from runner.errors import ErrorCode, Refused
 from runner.limits import MAX_TIMEOUT_SECONDS
 from runner.recipes import RecipeBook
+from runner.sidecar import MAX_FACT_CACHE_SECONDS
 from tests.api import RUN, Api
 from tests.conftest import StartApp
 from tests.sshd import make_key, require_sshd, start_sshd
@@ -84,8 +85,9 @@ async def test_a_call_wins_over_the_recipe_and_the_recipe_over_the_setting(
         (f"timeout: {MAX_TIMEOUT_SECONDS + 1}\n", SECONDS),
         ("pipelining: 0\n", "pipelining is true or false"),
         ("inputs: [a]\n", "inputs is a mapping with one argument spec for each name"),
-        ("time_out: 5\n", "it is a mapping of inputs, timeout, pipelining"),
-        ("- timeout\n", "it is a mapping of inputs, timeout, pipelining"),
+        ("fact_cache: 0\n", f"fact_cache is a whole number of seconds from 1 to {MAX_FACT_CACHE_SECONDS}"),
+        ("time_out: 5\n", "it is a mapping of inputs, timeout, pipelining, fact_cache"),
+        ("- timeout\n", "it is a mapping of inputs, timeout, pipelining, fact_cache"),
         ("timeout: 2026-99-99\n", "month must be in 1..12"),
         ("timeout: !!int ''\n", "string index out of range"),
     ],
