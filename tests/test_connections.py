@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from models import Server
 from playcast.app import ENGINE
 from runner.connections import Connections
 from runner.jobdir import JobDir
@@ -87,6 +88,13 @@ async def add(api: Api, sshd: Sshd, name: str = "web", password: str = PASSWORD)
     return await api.create_server(name=name, host=sshd.address, port=sshd.port, user=sshd.user, credential=credential)
 
 
+async def add_pinned(api: Api, sshd: Sshd, name: str = "web") -> str:
+    """One whose host key is known already: of a first contact no connection is kept."""
+    server = await add(api, sshd, name)
+    await Server.filter(name=name).update(host_key=sshd.host_public_key)
+    return server
+
+
 async def state_of(api: Api, recipe: str, *servers: str, **options: Any) -> tuple[str, str | None]:
     """(status, failureReason) of a new job."""
     job = await api.finished((await api.run(recipe, *servers, **options))["id"])
@@ -102,14 +110,14 @@ def start(start_app: StartApp, recipes: None) -> StartApp:
 async def test_the_same_job_again_needs_no_login(start: StartApp, sshd: Sshd, launcher: str, data_dir: Path) -> None:
     api = await start(launcher=launcher)
     server = await add(api, sshd)
-    # The first one learns the host key: from then on it is pinned, which makes another connection.
+    # The first one learns the host key, and its connection is not kept.
     assert await state_of(api, "ping", server) == ("SUCCESS", None)
     assert await state_of(api, "ping", server) == ("SUCCESS", None)
     before = logins(sshd)
     assert await state_of(api, "ping", server) == ("SUCCESS", None)
     assert await state_of(api, "ping", server) == ("SUCCESS", None)
     assert (before, logins(sshd)) == (2, 2)
-    assert len(masters(api)) == 2
+    assert len(masters(api)) == 1
     mode = place_of(api).lstat().st_mode
     assert (stat.S_ISDIR(mode), stat.S_IMODE(mode)) == (True, 0o700)
     for number in (1, 2, 3, 4):
@@ -127,9 +135,23 @@ async def test_none_is_kept_where_that_is_switched_off(start: StartApp, sshd: Ss
 
 async def test_a_connection_ends_when_nobody_needs_it(start: StartApp, sshd: Sshd) -> None:
     api = await start(keep_connections=1)
-    server = await add(api, sshd)
+    server = await add_pinned(api, sshd)
     assert await state_of(api, "plain", server) == ("SUCCESS", None)
     await until(lambda: not masters(api))
+
+
+async def test_a_host_key_that_is_forgotten_is_learned_again(start: StartApp, sshd: Sshd) -> None:
+    """Over a connection that stands ssh meets no host key, and a job would learn none."""
+    api = await start()
+    server = await add(api, sshd)
+    for _ in range(2):
+        for _ in range(2):
+            assert await state_of(api, "plain", server) == ("SUCCESS", None)
+            assert (await Server.get(name="web")).host_key == sshd.host_public_key
+        forgotten = await api.ask(UPDATE, input={"id": server, "forgetHostKey": True})
+        assert forgotten["updateServer"]["userErrors"] == []
+    assert logins(sshd) == 3
+    assert len(masters(api)) == 1
 
 
 async def test_another_credential_never_finds_it(start: StartApp, sshd: Sshd) -> None:
@@ -138,7 +160,7 @@ async def test_another_credential_never_finds_it(start: StartApp, sshd: Sshd) ->
     server = await add(api, sshd)
     for _ in range(2):
         assert await state_of(api, "plain", server) == ("SUCCESS", None)
-    assert len(masters(api)) == 2
+    assert len(masters(api)) == 1
     # Another row for the same account of the same machine.
     other = await add(api, sshd, "thief", "wrong")
     assert await state_of(api, "plain", other) == ("ERROR", "HOST_UNREACHABLE")
@@ -195,7 +217,7 @@ async def test_a_connection_that_died_is_opened_anew(start: StartApp, sshd: Sshd
     for pid in masters(api):
         # Its socket stays behind.
         os.kill(pid, signal.SIGKILL)
-    assert len(list(place_of(api).iterdir())) == 2
+    assert len(list(place_of(api).iterdir())) == 1
     assert await state_of(api, "ping", server) == ("SUCCESS", None)
     assert logins(sshd) == 3
 
@@ -209,7 +231,7 @@ async def test_a_cancel_ends_the_connection_too(
     add_recipe("hold", HOLD.format(beat=beat))
     (ansible_dir / "recipes" / "hold.yml").write_text("pipelining: false\n")
     api = await start(launcher=launcher, cancel_grace=1)
-    server = await add(api, sshd)
+    server = await add_pinned(api, sshd)
     for number in (1, 2, 3):
         job = await api.run("hold", server)
         await until(beat.exists)
@@ -237,7 +259,7 @@ async def test_a_stop_of_the_server_leaves_only_what_a_job_needs(
     go = sshd.home / "go"
     add_recipe("wait", f"{PLAIN}    - ansible.builtin.shell: while [ ! -e {go} ]; do sleep 0.05; done\n")
     api = await start()
-    idle, busy = await add(api, sshd), await add(api, sshd, "busy")
+    idle, busy = await add_pinned(api, sshd), await add_pinned(api, sshd, "busy")
     assert await state_of(api, "plain", idle) == ("SUCCESS", None)
     job = await api.run("wait", busy)
     await until(lambda: len(masters(api)) == 2)
@@ -258,7 +280,7 @@ async def test_a_killed_job_leaves_no_connection(
     beat = sshd.home / "beat"
     add_recipe("hold", HOLD.format(beat=beat))
     api = await start()
-    server = await add(api, sshd)
+    server = await add_pinned(api, sshd)
     job = await api.run("hold", server)
     await until(beat.exists)
     run = JobDir(data_dir / "jobs", 1).read_json(JobDir(data_dir / "jobs", 1).run)
