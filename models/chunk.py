@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from tortoise import fields
-from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.models import Model
 
 from models.job import ProvisionJob
+from models.mark import mark
 from models.transaction import at_once, transaction
 
 MAX_BYTES = 64 * 1024
@@ -66,7 +66,7 @@ class LogChunk(Model):
     async def between(cls, job_id: int, start: int, stop: int) -> list[Run]:
         """The chunks that begin from `start` to before `stop`, and before them the one that goes on at `start`."""
         db = get_connection("default")
-        job, low, high = (_mark(db, number) for number in (1, 2, 3))
+        job, low, high = (mark(db, number) for number in (1, 2, 3))
         columns = "SELECT start, first_line, data, emitted_at FROM log_chunk"
         within = f"{columns} WHERE job_id = {job} AND start >= {low} AND start < {high} ORDER BY start"
         runs = [_run(row) for row in (await db.execute_query(within, [job_id, start, stop]))[1]]
@@ -84,10 +84,6 @@ def _append(connection: sqlite3.Connection, move: list[Any], rows: list[list[Any
     if moved:
         connection.executemany(_ADD.format(*"?????"), rows)
     return bool(moved)
-
-
-def _mark(db: BaseDBAsyncClient, number: int) -> str:
-    return "?" if db.capabilities.dialect == "sqlite" else f"${number}"
 
 
 def _run(row: dict[str, Any]) -> Run:
