@@ -33,7 +33,7 @@ ROUNDS = 5
 CHUNKS = 6
 _MOVE = "UPDATE provision_job SET log_size = ?, line_count = ? WHERE id = 1 AND fence = 0 AND log_size = ?"
 _ADD = "INSERT INTO log_chunk (job_id, start, first_line, data, emitted_at) VALUES (1, ?, ?, ?, ?)"
-_TAKE = "import socket, sys\ntaking = socket.socket(fileno=int(sys.argv[1]))\nwhile taking.recv(1 << 20):\n    pass"
+_TAKE = "import socket, sys\ntaking = socket.create_connection(sys.argv[1:])\nwhile taking.recv(1 << 20):\n    pass"
 
 
 def rows() -> Iterator[tuple[str, str]]:
@@ -55,9 +55,9 @@ def main(folder: Path) -> None:
     """Take `bare.log` through all parts, and print the CPU seconds of each."""
     url = f"sqlite://{folder / 'db.sqlite3'}"
     asyncio.run(_fill(url))
-    here, there = socket.socketpair()
-    taking = subprocess.Popen([sys.executable, "-c", _TAKE, str(there.fileno())], pass_fds=[there.fileno()])
-    there.close()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taking = subprocess.Popen([sys.executable, "-c", _TAKE, *map(str, listening.getsockname())])
+        here, _ = listening.accept()
     over, spent = threading.Event(), {"reading it": 0.0, "storing": 0.0, "the write-ahead log": 0.0}
     moving = threading.Thread(target=_move, args=(file_of(url), over, spent))
     moving.start()
