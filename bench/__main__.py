@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import cancel, events_path, job_path, log_path, read_path, recovery
+from bench import cancel, events_path, job_path, log_floor, log_path, read_path, recovery
 
 PARTS = {
     "job": job_path.rows,
     "log": log_path.rows,
+    "floor": log_floor.rows,
     "events": events_path.rows,
     "cancel": cancel.rows,
     "recovery": recovery.rows,

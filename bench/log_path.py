@@ -119,10 +119,10 @@ class Runs:
 def _cpu(runs: Runs, folder: Path) -> Iterator[Row]:
     ratios, alone, walls = [], [], []
     for _ in range(ROUNDS):
-        bare, wall = _bare(folder)
+        program, wall = bare(folder)
         watched, unwatched = runs.watched(1, lines=LINES), runs.watched(0, lines=LINES)
-        ratios.append((watched["cpu_of_printer"] + watched["cpu_of_server"]) / bare)
-        alone.append((unwatched["cpu_of_printer"] + unwatched["cpu_of_server"]) / bare)
+        ratios.append((watched["cpu_of_printer"] + watched["cpu_of_server"]) / program)
+        alone.append((unwatched["cpu_of_printer"] + unwatched["cpu_of_server"]) / program)
         walls.append(watched["wall"] / wall)
     yield f"CPU of program + worker + API, {LINES:,} lines, 1 watcher, against `> file`", spread(ratios)
     yield "  the same without a watcher", spread(alone)
@@ -177,7 +177,8 @@ def _against(what: str, values: list[float], target: float, unit: str = "ms") ->
     yield f"{what}, against {target} {unit}", f"{spread([value / target for value in values])} ({median:.2f} {unit})"
 
 
-def _bare(folder: Path) -> tuple[float, float]:
+def bare(folder: Path) -> tuple[float, float]:
+    """(seconds of CPU, seconds) of the program that writes its lines into `bare.log`."""
     command = [sys.executable, "-I", "-S", str(ROOT / "bench" / "printer.py"), str(LINES), "0"]
     began = time.monotonic()
     with (folder / "bare.log").open("wb") as log:

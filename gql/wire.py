@@ -2,10 +2,13 @@
 
 import json
 
+# Made once: `json.dumps` makes one for each call, which takes fifty times as long as a short value itself.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def encode(data: object) -> bytes:
     """Compact JSON, with text as it is; half a surrogate pair, which UTF-8 cannot hold, as its escape."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
+    return _ENCODER.encode(data).encode(errors="backslashreplace")
 
 
 # The same escapes as json's, the backslash first: it is in all others.
@@ -15,9 +18,10 @@ _ESCAPES = [
 ]
 
 
-def encode_text(text: str) -> bytes:
-    """What `encode` makes of a long text without halves of surrogate pairs, in a quarter of the time."""
-    data = text.encode()
+def encode_text(data: bytes) -> bytes:
+    """What `encode` makes of a long text, in a quarter of the time; bytes that are no UTF-8 are replaced."""
+    if not data.isascii():
+        data = data.decode(errors="replace").encode()
     for raw, escape in _ESCAPES:
         # Looking for one byte is so fast that looking for each of them takes less time than one look at each byte.
         if raw in data:

@@ -1,18 +1,21 @@
 """Log chunks: the copy of `ansible.log` that every API process can read."""
 
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from tortoise import fields
-from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.models import Model
 
 from models.job import ProvisionJob
-from models.transaction import transaction
+from models.mark import mark
+from models.transaction import at_once, transaction
 
 MAX_BYTES = 64 * 1024
+_MOVE = "UPDATE provision_job SET log_size = {}, line_count = {} WHERE id = {} AND fence = {} AND log_size = {}"
+_ADD = "INSERT INTO log_chunk (job_id, start, first_line, data, emitted_at) VALUES ({}, {}, {}, {}, {})"
 
 
 class Run(NamedTuple):
@@ -48,22 +51,22 @@ class LogChunk(Model):
 
         In plain SQL: building the same statements anew each time cost a flood as much as its bytes.
         """
+        move = [size, lines, job.id, job.fence, job.log_size]
+        rows = [[job.id, *run] for run in runs]
+        db = get_connection("default")
+        if db.capabilities.dialect == "sqlite":
+            return await at_once(db, lambda connection: _append(connection, move, rows))
         async with transaction() as tx:
-            mark = [_mark(tx, number) for number in range(1, 6)]
-            moves = f"UPDATE provision_job SET log_size = {mark[0]}, line_count = {mark[1]}"  # noqa: S608 (marks alone)
-            ours = f"WHERE id = {mark[2]} AND fence = {mark[3]} AND log_size = {mark[4]}"
-            moved, _ = await tx.execute_query(f"{moves} {ours}", [size, lines, job.id, job.fence, job.log_size])
+            moved, _ = await tx.execute_query(_MOVE.format("$1", "$2", "$3", "$4", "$5"), move)
             if moved:
-                columns = "job_id, start, first_line, data, emitted_at"
-                adds = f"INSERT INTO log_chunk ({columns}) VALUES ({', '.join(mark)})"  # noqa: S608 (marks alone)
-                await tx.execute_many(adds, [[job.id, *run] for run in runs])
+                await tx.execute_many(_ADD.format("$1", "$2", "$3", "$4", "$5"), rows)
         return bool(moved)
 
     @classmethod
     async def between(cls, job_id: int, start: int, stop: int) -> list[Run]:
         """The chunks that begin from `start` to before `stop`, and before them the one that goes on at `start`."""
         db = get_connection("default")
-        job, low, high = (_mark(db, number) for number in (1, 2, 3))
+        job, low, high = (mark(db, number) for number in (1, 2, 3))
         columns = "SELECT start, first_line, data, emitted_at FROM log_chunk"
         within = f"{columns} WHERE job_id = {job} AND start >= {low} AND start < {high} ORDER BY start"
         runs = [_run(row) for row in (await db.execute_query(within, [job_id, start, stop]))[1]]
@@ -76,8 +79,11 @@ class LogChunk(Model):
         return runs
 
 
-def _mark(db: BaseDBAsyncClient, number: int) -> str:
-    return "?" if db.capabilities.dialect == "sqlite" else f"${number}"
+def _append(connection: sqlite3.Connection, move: list[Any], rows: list[list[Any]]) -> bool:
+    moved = connection.execute(_MOVE.format(*"?????"), move).rowcount
+    if moved:
+        connection.executemany(_ADD.format(*"?????"), rows)
+    return bool(moved)
 
 
 def _run(row: dict[str, Any]) -> Run:

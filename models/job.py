@@ -11,10 +11,12 @@ from enum import StrEnum
 from typing import Any
 
 from tortoise import fields
+from tortoise.connection import get_connection
 from tortoise.expressions import F
 from tortoise.models import Model
 
 from models.coding import dumps, loads
+from models.mark import mark
 
 
 class JobStatus(StrEnum):
@@ -98,6 +100,18 @@ class ProvisionJob(Model):
     def final(self) -> bool:
         """Whether nothing about this job can change any more."""
         return self.status in FINAL
+
+    @classmethod
+    async def find(cls, job_id: int) -> "ProvisionJob | None":
+        """The job as it stands now, or None.
+
+        In plain SQL: building this one statement anew each time took twice as long as all the rest.
+        """
+        db = get_connection("default")
+        columns = ", ".join(cls._meta.db_fields)
+        query = f"SELECT {columns} FROM provision_job WHERE id = {mark(db, 1)}"  # noqa: S608 (names of ours alone)
+        found: list[ProvisionJob] = await db.executor_class(model=cls, db=db).execute_select(query, [job_id])
+        return found[0] if found else None
 
     @classmethod
     async def claim(cls, job_id: int, worker: str, at: datetime) -> "ProvisionJob | None":

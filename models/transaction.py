@@ -1,12 +1,15 @@
 """Transactions that bear being given up at any moment, and that fail with the errors of every other query."""
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
-from tortoise.backends.base.client import TransactionalDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.exceptions import OperationalError, TransactionManagementError
 from tortoise.transactions import in_transaction
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -34,6 +37,31 @@ async def transaction() -> AsyncIterator[TransactionalDBClient]:
         await context.__aexit__(type(error), error, error.__traceback__)
         raise
     await context.__aexit__(None, None, None)
+
+
+async def at_once(db: BaseDBAsyncClient, work: Callable[[sqlite3.Connection], T]) -> T:
+    """`work` in a transaction of SQLite, by one call to its connection's thread: statement by statement it takes five.
+
+    Once begun, it is not stopped by a cancellation, which is only told when the work is over.
+    """
+    async with db.acquire_connection() as connection:
+        try:
+            # aiosqlite has no public way to run a function there.
+            done: T = await connection._execute(_whole, connection._conn, work)  # noqa: SLF001
+        except BaseException as error:
+            # Waits behind the work, should that still go on: whoever has the connection next finds nothing open.
+            await connection.rollback()
+            if isinstance(error, sqlite3.OperationalError):
+                raise OperationalError(error) from error
+            raise
+    return done
+
+
+def _whole(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    done = work(connection)
+    connection.execute("COMMIT")
+    return done
 
 
 async def _commit(tx: TransactionalDBClient) -> None:

@@ -17,7 +17,7 @@ STATES_SECONDS = 0.02
 
 async def find_job(viewer: Viewer, job_id: int) -> ProvisionJob | None:
     """The job, or None."""
-    return await ProvisionJob.get_or_none(id=job_id)
+    return await ProvisionJob.find(job_id)
 
 
 async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None) -> AsyncIterator[ProvisionJob]:

@@ -75,7 +75,7 @@ class Shelf:
         return piece if following is not None and following.stop > _border(start) else None
 
     async def _look(self, job_id: int) -> ProvisionJob | None:
-        job = await ProvisionJob.get_or_none(id=job_id)
+        job = await ProvisionJob.find(job_id)
         if job is not None:
             self._comes_to(job_id, int(job.log_size))
         return job
