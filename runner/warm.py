@@ -20,6 +20,7 @@ tempfile.tempdir    computed once, from TMPDIR, by the first who asks
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import gc
 import importlib
@@ -41,6 +42,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+_PR_SET_PDEATHSIG = 1
 _MODULES = (
     "ansible.executor.module_common",
     "ansible.executor.playbook_executor",
@@ -155,6 +157,9 @@ def _in_fork(find: Callable[[], _Found]) -> _Found:
     pid = os.fork()
     if not pid:
         try:
+            # It has no life of its own: it would hold the launcher's streams open, and wait for a reader that is gone.
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.close(come)
             with os.fdopen(go, "wb") as answer:
                 pickle.dump(find(), answer)
             os._exit(0)

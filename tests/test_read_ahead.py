@@ -99,3 +99,30 @@ def test_a_fork_that_fails_says_why(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="ansible's modules could not be read ahead"):
         warm._in_fork(lambda: 1 // 0)  # type: ignore[arg-type,return-value]  # it never returns
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+# Its fork has more to say than a pipe holds, and says it when the parent has gone.
+FORK = """
+import importlib.util, os, sys, time
+spec = importlib.util.spec_from_file_location("warm", sys.argv[1])
+warm = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(warm)
+
+def find():
+    print(os.getpid(), flush=True)
+    time.sleep(float(sys.argv[2]))
+    return b"x" * 1_000_000
+
+warm._in_fork(find)
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0", "600"])
+def test_the_fork_ends_with_the_launcher(seconds: str) -> None:
+    words = [sys.executable, "-c", FORK, warm.__file__, seconds]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) != process.pid
+        process.kill()
+        # The end of its output: nobody holds it open any more.
+        assert process.stdout.read() == ""
