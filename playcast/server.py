@@ -1,6 +1,7 @@
 """Running the app: listen, say so, stop cleanly on the first SIGINT or SIGTERM."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -36,6 +37,9 @@ async def serve(settings: Settings, started: Started | None = None) -> None:
                 f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PLAYCAST_PORT to another"
             )
             raise PlaycastError(message) from error
+        # What is there now stays: the collector would go through it again and again, for 50 ms in which all wait.
+        gc.collect()
+        gc.freeze()
         address = _address(settings, app_runner)
         print(f"Playcast is ready on {address}", flush=True)  # noqa: T201 (the one line that serve promises)
         await _until(stop, started, address)
