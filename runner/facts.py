@@ -50,6 +50,16 @@ class Found:
     facts: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A job, and what it has in common for all its servers: its secret inputs and the text of ansible.cfg."""
+
+    job: ProvisionJob
+    recipe: Recipe
+    secrets: object = field(repr=False)
+    settings: str
+
+
 class Facts:
     """The store of one installation. Its methods read and write files: call them in a thread."""
 
@@ -60,10 +70,11 @@ class Facts:
 
     def offer(self, job: ProvisionJob, recipe: Recipe, targets: Sequence[Target], job_dir: JobDir) -> bytes:
         """What the job's process gets: all that is known and young enough, and keys for what it will leave."""
+        run = self._run(job, recipe)
         hosts, room = {}, MOST_AT_ONCE
         for target in targets:
-            given: dict[str, object] = {"key": self._job_key(job, recipe, target).decode()}
-            known = self._known(job, recipe, target)
+            given: dict[str, object] = {"key": self._job_key(run, target).decode()}
+            known = self._known(run, target)
             if known is not None and len(known.facts) <= room:
                 room -= len(known.facts)
                 given |= {"since": known.since, "facts": known.facts.decode()}
@@ -77,12 +88,13 @@ class Facts:
 
         It may be repeated. A check changes nothing, here neither.
         """
+        run = self._run(job, recipe)
         known = {host_name(target.server.id): target for target in targets}
         lost = known.keys() - set(well)
         try:
             for host, token in _left(job_dir.facts, len(known)):
                 if host not in lost and not job.check_mode:
-                    self._keep(job, recipe, known[host], token)
+                    self._keep(run, known[host], token)
         except (OSError, LookupError) as error:
             # No file of ours. What the job did to the facts of any host is not known.
             log.warning("the facts that a job left are not kept", job=job.id, error=str(error))
@@ -92,13 +104,13 @@ class Facts:
         with suppress(OSError):
             job_dir.facts.unlink()
 
-    def _keep(self, job: ProvisionJob, recipe: Recipe, target: Target, token: bytes) -> None:
+    def _keep(self, run: _Run, target: Target, token: bytes) -> None:
         """Replace the facts of a server by what is in the token; forget them if that is nothing or cannot be kept."""
-        place = self._place(recipe.name, target.server.id)
-        found = _opened(self._job_key(job, recipe, target), token)
+        place = self._place(run.recipe.name, target.server.id)
+        found = _opened(self._job_key(run, target), token)
         if found is not None and _is_known(target.server):
             try:
-                _write(place, Fernet(self._key(job, recipe, target)).encrypt(_plain(found)), found.since)
+                _write(place, Fernet(self._key(run, target)).encrypt(_plain(found)), found.since)
                 return
             except OSError as error:
                 log.warning("facts cannot be kept", path=str(place), error=str(error))
@@ -127,45 +139,50 @@ class Facts:
                 log.warning("old facts cannot be removed", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)
 
-    def _known(self, job: ProvisionJob, recipe: Recipe, target: Target) -> Found | None:
+    def _run(self, job: ProvisionJob, recipe: Recipe) -> _Run:
+        secrets = self._vault.unlock(job.secret_vars) if job.secret_vars is not None else None
+        return _Run(job, recipe, secrets, _text(self._ansible_dir / "ansible.cfg"))
+
+    def _known(self, run: _Run, target: Target) -> Found | None:
         """The facts of one server; None if there are none that may be used."""
         try:
-            token = self._place(recipe.name, target.server.id).read_bytes()
+            token = self._place(run.recipe.name, target.server.id).read_bytes()
         except OSError:
             return None
-        found = _opened(self._key(job, recipe, target), token) if _is_known(target.server) else None
-        young = found is not None and time.time() - found.since < (recipe.sidecar.fact_cache or 0)
+        found = _opened(self._key(run, target), token) if _is_known(target.server) else None
+        young = found is not None and time.time() - found.since < (run.recipe.sidecar.fact_cache or 0)
         return found if young else None
 
     def _place(self, recipe: str, server_id: int) -> Path:
         return self._folder / recipe / host_name(server_id)
 
-    def _key(self, job: ProvisionJob, recipe: Recipe, target: Target) -> bytes:
+    def _key(self, run: _Run, target: Target) -> bytes:
         """Of the file in the store."""
-        return self._derived("store", target.server.host_key, *self._identity(job, recipe, target))
+        return self._derived("store", target.server.host_key, *_identity(run, target))
 
-    def _job_key(self, job: ProvisionJob, recipe: Recipe, target: Target) -> bytes:
+    def _job_key(self, run: _Run, target: Target) -> bytes:
         """Of what a job leaves. It has no host key in it: a job at first contact learns that itself."""
-        return self._derived("job", job.id, job.created_at.isoformat(), *self._identity(job, recipe, target))
-
-    def _identity(self, job: ProvisionJob, recipe: Recipe, target: Target) -> Iterator[object]:
-        """All that decides which machine a job of the recipe meets, and what ansible sees of it.
-
-        Secret inputs may be how the recipe logs in. Its other variables are not: a new release is no new machine.
-        """
-        server = target.server
-        yield self._vault.unlock(job.secret_vars) if job.secret_vars is not None else None
-        yield from (server.id, server.created_at.isoformat(), server.host, server.port, server.user, server.auth.value)
-        yield from (target.login.password, target.login.private_key, server.variables, list(target.tags))
-        yield from (recipe.name, recipe.revision, _text(self._ansible_dir / "ansible.cfg"))
-        if server.auth is ServerAuthKind.LOCAL:
-            # A container that is replaced, or another machine on the same data.
-            yield from (os.uname().nodename, sys.executable)
+        return self._derived("job", run.job.id, run.job.created_at.isoformat(), *_identity(run, target))
 
     def _derived(self, *content: object) -> bytes:
         """A Fernet key that only the holder of the vault's key can make."""
         text = json.dumps(["facts", *content], sort_keys=True, default=str)
         return base64.urlsafe_b64encode(bytes.fromhex(self._vault.digest(text.encode())))
+
+
+def _identity(run: _Run, target: Target) -> Iterator[object]:
+    """All that decides which machine a job of the recipe meets, and what ansible sees of it.
+
+    Secret inputs may be how the recipe logs in. Its other variables are not: a new release is no new machine.
+    """
+    server = target.server
+    yield run.secrets
+    yield from (server.id, server.created_at.isoformat(), server.host, server.port, server.user, server.auth.value)
+    yield from (target.login.password, target.login.private_key, server.variables, list(target.tags))
+    yield from (run.recipe.name, run.recipe.revision, run.settings)
+    if server.auth is ServerAuthKind.LOCAL:
+        # A container that is replaced, or another machine on the same data.
+        yield from (os.uname().nodename, sys.executable)
 
 
 def _is_known(server: Server) -> bool:
