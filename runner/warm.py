@@ -77,6 +77,7 @@ _PLUGINS = {
     "strategy_loader": ("free", "linear"),
 }
 # Not the vars plugins: the loader would keep the class in place of the instance, and every run would die of it.
+
 # What most playbooks send to servers.
 _SENT = ("command", "copy", "file", "lineinfile", "ping", "service", "setup", "slurp", "stat", "systemd", "user")
 # {(full name, source): ([(file, content)], metadata)}

@@ -18,6 +18,7 @@ from runner.warmstart import WarmStart
 from tests import postgres
 from tests.api import Api
 from tests.launchers import MODE, LateWarmStart
+from tests.sshd import PASSWORD, Sshd, make_key, require_sshd, start_sshd
 
 StartApp = Callable[..., Awaitable[Api]]
 # It holds nothing of an app, and takes longer to make than the rest of one.
@@ -121,3 +122,12 @@ def postgres_url() -> Iterator[str]:
     """A PostgreSQL for all tests of this process; each takes a database of its own."""
     with postgres.started() as url:
         yield url
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    """A server that PASSWORD opens, and a key that nobody has."""
+    require_sshd()
+    _, public = make_key(tmp_path)
+    with start_sshd(tmp_path, password=PASSWORD, authorized_key=public) as running:
+        yield running

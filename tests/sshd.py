@@ -17,6 +17,9 @@ from typing import Self
 
 import pytest
 
+PASSWORD = "right-7f3a"
+"""What opens the one that the fixture `sshd` starts."""
+
 START_SECONDS = 10.0
 """How long an sshd may take until it listens; a loaded machine needs about one second."""
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import stat
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ from runner.jobdir import JobDir
 from runner.vault import Vault
 from tests.api import Api
 from tests.launchers import until
-from tests.sshd import Sshd, make_key, require_sshd, start_sshd
+from tests.sshd import PASSWORD, Sshd
 
 AddRecipe = Callable[[str, str], None]
 StartApp = Callable[..., Awaitable[Api]]
-PASSWORD = "right-7f3a"
 PING = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n"
 PLAIN = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.raw: echo done\n"
 # The password comes with the call, as some installations like it.
@@ -43,14 +42,6 @@ UPDATE = """
 mutation Update($input: UpdateServerInput!) { updateServer(input: $input) { userErrors { code message field } } }
 """
 WARM_AND_COLD = pytest.mark.parametrize("launcher", ["cold", "warm"])
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    require_sshd()
-    _, public = make_key(tmp_path)
-    with start_sshd(tmp_path, password=PASSWORD, authorized_key=public) as running:
-        yield running
 
 
 @pytest.fixture

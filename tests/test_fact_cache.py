@@ -7,7 +7,7 @@ import secrets
 import signal
 import stat
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,12 +21,11 @@ from runner.facts import MOST_BYTES
 from tests.api import Api
 from tests.launchers import until
 from tests.serving import serving
-from tests.sshd import Sshd, make_key, require_sshd, start_sshd
+from tests.sshd import PASSWORD, Sshd, start_sshd
 from tests.test_leaks import holding, memory_files
 
 AddRecipe = Callable[..., None]
 StartApp = Callable[..., Awaitable[Api]]
-PASSWORD = "right-7f3a"
 WARM_AND_COLD = pytest.mark.parametrize("launcher", ["cold", "warm"])
 TELL = """
 - hosts: all
@@ -88,14 +87,6 @@ def cached(add_recipe: Callable[[str, str], None], ansible_dir: Path) -> AddReci
 
     add("tell", TELL)
     return add
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    require_sshd()
-    _, public = make_key(tmp_path)
-    with start_sshd(tmp_path, password=PASSWORD, authorized_key=public) as running:
-        yield running
 
 
 async def add(api: Api, sshd: Sshd, name: str = "web", **given: Any) -> str:

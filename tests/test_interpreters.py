@@ -1,7 +1,7 @@
 """Where Python is on a server is found once, told to the jobs that follow, and never stands in anybody's way."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ from runner.findings import Told
 from runner.interpreters import KEEP, learn
 from runner.jobdir import JobDir
 from tests.api import Api
-from tests.sshd import Sshd, make_key, require_sshd, start_sshd
+from tests.sshd import PASSWORD, Sshd
 
 StartApp = Callable[..., Awaitable[Api]]
-PASSWORD = "right-7f3a"
 # The first task runs on the controller: what it shows was known before anything ran over there.
 SHOW = """
 - hosts: all
@@ -54,14 +53,6 @@ UPDATE = """
 mutation Update($input: UpdateServerInput!) { updateServer(input: $input) { userErrors { code message field } } }
 """
 WARM_AND_COLD = pytest.mark.parametrize("launcher", ["cold", "warm"])
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    require_sshd()
-    _, public = make_key(tmp_path)
-    with start_sshd(tmp_path, password=PASSWORD, authorized_key=public) as running:
-        yield running
 
 
 @pytest.fixture
