@@ -38,8 +38,12 @@ class Listener:
         self._dirty.add((topic, job_id))
         self._event.set()
 
+    def wake(self) -> None:
+        """Have the reader look at everything: nobody knows what it has missed."""
+        self._event.set()
+
     async def wait(self, seconds: float) -> set[tuple[Topic, int]]:
-        """What changed since the last call; an empty set after that many seconds of silence."""
+        """What changed since the last call; an empty set after that many seconds of silence, or after `wake`."""
         await pause(seconds, self._event)
         dirty = self._dirty
         self.forget()
@@ -74,6 +78,16 @@ class LocalBus:
         for key in ((topic, job_id), (topic, None)):
             for listener in self._listeners.get(key, ()):
                 listener.mark(topic, job_id)
+
+    def wake_all(self) -> None:
+        """Have every listener look at everything."""
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.wake()
+
+    def listened(self) -> set[int | None]:
+        """The jobs that somebody listens for; None among them if it is for every job."""
+        return {job_id for _, job_id in self._listeners}
 
     @contextmanager
     def listen(self, *keys: Key) -> Iterator[Listener]:

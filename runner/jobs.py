@@ -49,4 +49,4 @@ async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None)
 
 
 def _state(job: ProvisionJob) -> object:
-    return job.status, job.admitted_at, job.event_count, job.cancel_requested_by
+    return job.status, job.message, job.admitted_at, job.event_count, job.cancel_requested_by

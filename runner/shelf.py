@@ -55,6 +55,10 @@ class Shelf:
             for run in runs:
                 self._keep(Piece(job_id, run.start, run.data, run.first_line, run.emitted_at))
 
+    def moved(self, job_id: int) -> None:
+        """Another process has stored more of this log: how far it goes is not known any more."""
+        self._heads.pop(job_id, None)
+
     async def job(self, job_id: int) -> ProvisionJob | None:
         """The job as it stands now; all who ask meanwhile share one look."""
         return await self._looks.ask(job_id)
