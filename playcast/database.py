@@ -14,6 +14,7 @@ from aerich import Command
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 
+from playcast.postgres import migrating
 from playcast.settings import Settings
 from runner.errors import PlaycastError
 
@@ -59,6 +60,12 @@ async def migrate(url: str) -> list[str]:
     """Bring the database to the newest schema; the names of the steps that were taken."""
     if dialect(url) == "sqlite":
         make_file(file_of(url))
+        return await _upgraded(url)
+    async with migrating(url):
+        return await _upgraded(url)
+
+
+async def _upgraded(url: str) -> list[str]:
     # In an empty context: aerich opens Tortoise for itself, and would take a closed one that it finds for its own.
     return await asyncio.create_task(_upgrade(url), context=contextvars.Context())
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -95,6 +96,19 @@ async def fleet_on(url: str, data_dir: Path, ansible_dir: Path, count: int) -> A
             for place in range(count)
         ]
         yield Fleet(replace(engine, dispatcher=dispatcher), dispatcher, [server.id for server in servers])
+
+
+async def job_row(status: JobStatus, **given: Any) -> ProvisionJob:
+    """A job as a row alone, of which nobody was told."""
+    return await ProvisionJob.create(
+        recipe="base",
+        revision="",
+        tags=[],
+        skip_tags=[],
+        timeout_seconds=1,
+        requested_by="",
+        **{"status": status, **given},
+    )
 
 
 @dataclass

@@ -1,0 +1,60 @@
+"""What an installation on PostgreSQL is made of, beside Tortoise: plain connections, the queue, migrations in turn."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qsl, urlencode
+
+import asyncpg
+
+from runner.errors import PlaycastError
+
+# Options of a URL that Tortoise takes for itself.
+_TORTOISE = {
+    "minsize",
+    "maxsize",
+    "max_queries",
+    "max_inactive_connection_lifetime",
+    "schema",
+    "application_name",
+    "statement_cache_size",
+}
+# Any number that nothing else in this database locks.
+_MIGRATING = 0x706C6D67
+
+
+def plain_url(url: str) -> str:
+    """The same database for libpq and asyncpg, which refuse what they do not know."""
+    base, _, options = url.partition("?")
+    kept = [(name, value) for name, value in parse_qsl(options, keep_blank_values=True) if name not in _TORTOISE]
+    rest = base.partition("://")[2]
+    return f"postgresql://{rest}" + (f"?{urlencode(kept, safe='/')}" if kept else "")
+
+
+def connector(url: str) -> Callable[[], Awaitable[asyncpg.Connection]]:
+    """Makes connections of their own, outside of every pool."""
+    return lambda: asyncpg.connect(plain_url(url))
+
+
+@asynccontextmanager
+async def migrating(url: str) -> AsyncIterator[None]:
+    """Wait until no other process migrates this database, and keep the others waiting; the queue's tables come last."""
+    try:
+        connection = await asyncpg.connect(plain_url(url))
+    except (OSError, asyncpg.PostgresError) as error:
+        raise PlaycastError(f"PLAYCAST_DATABASE_URL: the database cannot be reached: {error}") from error
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATING)
+        yield
+        await _add_queue(connection)
+    finally:
+        await connection.close()
+
+
+async def _add_queue(connection: asyncpg.Connection) -> None:
+    try:
+        from procrastinate.schema import SchemaManager  # noqa: PLC0415 (an extra: one machine does without it)
+    except ImportError as error:
+        raise PlaycastError("PostgreSQL needs the extra `cluster`: pip install 'playcast[cluster]'") from error
+    if await connection.fetchval("SELECT to_regclass('procrastinate_jobs')") is None:
+        async with connection.transaction():
+            await connection.execute(SchemaManager.get_schema())

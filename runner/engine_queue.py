@@ -1,0 +1,134 @@
+"""The queue of several workers: procrastinate, a queue on PostgreSQL, which here only says "job 42 may start".
+
+An entry is written by one SQL function inside the transaction that admits the job, and stands for as long as the job
+runs. Nothing else of the engine is used: no lock, no retry, no state of its. The job's row decides, so an entry that
+is delivered twice, or left over, harms nobody.
+"""
+
+import asyncio
+import json
+
+import procrastinate
+import psycopg
+import structlog
+from procrastinate.exceptions import ProcrastinateException
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from models.transaction import transaction
+from runner.admission import alone
+from runner.dispatch import Run
+from runner.slots import Slots
+
+QUEUE = "playcast"
+TASK = "playcast.start"
+RETRY_SECONDS = 1.0
+# A notification that was lost costs this much.
+POLL_SECONDS = 1.0
+# How long the engine may wait for a connection before it gives up; it is then begun anew.
+POOL_SECONDS = 60.0
+MEND_SECONDS = 15.0
+# An admitted job that has waited for so long without an entry has lost it.
+UNTOLD_SECONDS = 5.0
+
+# The function's name carries its version: a release of the engine that has another one fails the tests.
+DEFER = (
+    "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW($1::varchar, $2::varchar, $3::int, NULL, NULL, $4::jsonb, NULL)"
+    "::procrastinate_job_to_defer_v1])"
+)
+# Entries of jobs that have ended, or that run under a claim of their own whatever the engine thinks.
+_LEFT_OVER = """
+DELETE FROM procrastinate_jobs entry USING provision_job job
+WHERE entry.queue_name = $1 AND entry.status = 'doing' AND job.id = (entry.args->>'job_id')::bigint
+AND job.status IN ('SUCCESS', 'ERROR', 'CANCELED')
+AND NOT EXISTS (SELECT 1 FROM procrastinate_workers worker WHERE worker.id = entry.worker_id
+                AND worker.last_heartbeat > now() - interval '60 seconds')
+"""
+# Admitted jobs that nobody will be told of: no entry waits, and whoever took the last one has gone.
+_UNTOLD = """
+SELECT job.id, job.priority FROM provision_job job
+WHERE job.status = 'PENDING' AND job.admitted_at < now() - make_interval(secs => $2)
+AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_jobs entry
+    LEFT JOIN procrastinate_workers worker ON worker.id = entry.worker_id
+    WHERE entry.queue_name = $1 AND (entry.args->>'job_id')::bigint = job.id
+    AND (entry.status = 'todo'
+         OR (entry.status = 'doing' AND worker.last_heartbeat > now() - interval '60 seconds')))
+"""
+
+_CALLED = {"application_name": "playcast queue"}
+
+log = structlog.get_logger()
+
+
+class ProcrastinateDispatcher:
+    """Delivers jobs of one database to whichever worker has a free slot. `conninfo` is libpq's URL."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+
+    async def enqueue(self, tx: BaseDBAsyncClient, job_id: int, priority: int) -> None:
+        """Write the entry of a job, in the transaction that admits it."""
+        await tx.execute_query(DEFER, [QUEUE, TASK, priority, json.dumps({"job_id": job_id})])
+
+    async def committed(self, job_id: int) -> None:
+        """Nothing is left to do: the entry came with the commit."""
+
+    async def work(self, run: Run, slots: Slots) -> None:
+        """Deliver ids to `run` until cancelled; the engine is begun anew whenever it gives up."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._mend())
+            while True:
+                try:
+                    await self._deliver(group, run, slots)
+                except (ProcrastinateException, psycopg.Error, OSError) as error:
+                    log.warning("the queue cannot be reached, trying again", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _deliver(self, group: asyncio.TaskGroup, run: Run, slots: Slots) -> None:
+        """Run the engine's worker until it ends. What it has delivered goes on: it is ours, and holds its slot."""
+
+        async def start(job_id: int) -> None:
+            await slots.take()
+            await asyncio.shield(group.create_task(_run(run, job_id, slots)))
+
+        connector = procrastinate.PsycopgConnector(
+            conninfo=self._conninfo, max_size=4, timeout=POOL_SECONDS, kwargs=_CALLED
+        )
+        app = procrastinate.App(connector=connector)
+        app.task(name=TASK, queue=QUEUE)(start)
+        async with app.open_async():
+            await app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=slots.total,
+                fetch_job_polling_interval=POLL_SECONDS,
+                shutdown_graceful_timeout=0.0,
+                delete_jobs="always",
+                install_signal_handlers=False,
+            )
+
+    async def _mend(self) -> None:
+        """Remove entries that nothing stands for, and write those that are missing."""
+        while True:
+            await asyncio.sleep(MEND_SECONDS)
+            try:
+                await self.mend()
+            except Exception:
+                log.exception("the queue could not be looked through")
+
+    async def mend(self) -> None:
+        """Do it once."""
+        async with transaction() as tx:
+            await alone(tx)
+            await tx.execute_query(_LEFT_OVER, [QUEUE])
+            for row in await tx.execute_query_dict(_UNTOLD, [QUEUE, UNTOLD_SECONDS]):
+                await self.enqueue(tx, row["id"], row["priority"])
+                log.warning("a job that nobody was told of is queued again", job=row["id"])
+
+
+async def _run(run: Run, job_id: int, slots: Slots) -> None:
+    try:
+        await run(job_id)
+    except Exception:
+        log.exception("a job was not taken", job=job_id)
+    finally:
+        await slots.give()

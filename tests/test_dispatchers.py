@@ -1,0 +1,212 @@
+"""One suite for both dispatchers: a committed job is delivered, at least once, to a slot that is free."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from tortoise.connection import get_connection
+
+from models import JobStatus, ProvisionJob
+from models.transaction import transaction
+from playcast.database import migrate, opened
+from playcast.postgres import plain_url
+from runner.dispatch import Dispatcher, LocalDispatcher
+from runner.slots import Slots
+from tests.launchers import until
+from tests.locking import job_row
+from tests.postgres import fresh_database
+
+LONG = 60.0
+
+
+@dataclass
+class Queue:
+    """A dispatcher as one process has it; `again` is what the next process has."""
+
+    dispatcher: Dispatcher
+    again: Callable[[], Dispatcher]
+    url: str
+
+
+@pytest.fixture(params=["local", pytest.param("procrastinate", marks=pytest.mark.postgres)])
+async def queue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Queue]:
+    url, make = f"sqlite://{tmp_path}/queue.sqlite3", LocalDispatcher
+    again: Callable[[], Dispatcher] = make
+    if request.param == "procrastinate":
+        from runner.engine_queue import ProcrastinateDispatcher
+
+        url = await fresh_database(request.getfixturevalue("postgres_url"), tmp_path.name)
+        again = lambda: ProcrastinateDispatcher(plain_url(url))  # noqa: E731 (a factory)
+    await migrate(url)
+    async with opened(url):
+        yield Queue(again(), again, url)
+
+
+async def admitted(dispatcher: Dispatcher, priority: int = 0, *, commit: bool = True) -> int:
+    """The id of a new job that may start."""
+    now = datetime.now(UTC)
+    with suppress(GivenUp):
+        async with transaction() as tx:
+            job = await job_row(JobStatus.PENDING, priority=priority, admitted_at=now)
+            await dispatcher.enqueue(tx, job.id, priority)
+            _give_up(not commit)
+        await dispatcher.committed(job.id)
+    return int(job.id)
+
+
+def _give_up(wanted: bool) -> None:
+    if wanted:
+        raise GivenUp
+
+
+class GivenUp(Exception):
+    """A transaction is not to be committed."""
+
+
+class Runs:
+    """What was delivered, in order; each run takes until it is let go."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.order: list[int] = []
+        self.now = self.most = 0
+        self._came = asyncio.Condition()
+        self.go = asyncio.Event()
+        if not held:
+            self.go.set()
+
+    async def __call__(self, job_id: int) -> None:
+        async with self._came:
+            self.order.append(job_id)
+            self.now += 1
+            self.most = max(self.most, self.now)
+            self._came.notify_all()
+        try:
+            await self.go.wait()
+            await ProvisionJob.filter(id=job_id).update(status=JobStatus.SUCCESS)
+        finally:
+            self.now -= 1
+
+    async def came(self, count: int) -> None:
+        async with asyncio.timeout(LONG), self._came:
+            await self._came.wait_for(lambda: len(self.order) >= count)
+
+
+class Working:
+    """A worker on a dispatcher while the context is open."""
+
+    def __init__(self, dispatcher: Dispatcher, run: Callable[[int], Any], slots: int) -> None:
+        self._work = dispatcher.work(run, Slots(slots))
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._work)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+async def test_each_committed_job_is_delivered_and_no_other(queue: Queue) -> None:
+    await admitted(queue.dispatcher, commit=False)
+    jobs = [await admitted(queue.dispatcher) for _ in range(5)]
+    runs = Runs()
+    async with Working(queue.dispatcher, runs, 2):
+        await runs.came(5)
+        jobs.append(await admitted(queue.dispatcher))
+        await runs.came(6)
+    assert runs.order == jobs
+
+
+async def test_higher_priority_goes_first_then_the_older(queue: Queue) -> None:
+    low, first, second, high = [await admitted(queue.dispatcher, priority) for priority in (-5, 0, 0, 9)]
+    runs = Runs()
+    async with Working(queue.dispatcher, runs, 1):
+        await runs.came(4)
+    assert runs.order == [high, first, second, low]
+
+
+async def test_never_more_than_there_are_slots(queue: Queue) -> None:
+    for _ in range(6):
+        await admitted(queue.dispatcher)
+    runs = Runs(held=True)
+    async with Working(queue.dispatcher, runs, 3):
+        await runs.came(3)
+        await asyncio.sleep(1.5)
+        assert len(runs.order) == 3
+        runs.go.set()
+        await runs.came(6)
+    assert runs.most == 3
+
+
+async def test_what_waits_outlives_the_process(queue: Queue) -> None:
+    jobs = [await admitted(queue.dispatcher) for _ in range(3)]
+    runs = Runs()
+    async with Working(queue.again(), runs, 1):
+        await runs.came(3)
+    assert runs.order == jobs
+
+
+async def test_a_job_that_could_not_be_taken_comes_again(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.engine_queue.MEND_SECONDS", 0.5)
+    monkeypatch.setattr("runner.engine_queue.UNTOLD_SECONDS", 1.0)
+    job = await admitted(queue.dispatcher)
+    runs, tries = Runs(), [0]
+
+    async def run(job_id: int) -> None:
+        tries[0] += 1
+        if tries[0] == 1:
+            raise OSError("the database is away")
+        await runs(job_id)
+
+    async with Working(queue.dispatcher, run, 1):
+        await runs.came(1)
+    assert (runs.order, tries) == ([job], [2])
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
+async def test_two_workers_share_and_nothing_is_delivered_twice(queue: Queue) -> None:
+    jobs = [await admitted(queue.dispatcher) for _ in range(20)]
+    one, other = Runs(), Runs()
+    async with Working(queue.again(), one, 2), Working(queue.again(), other, 2):
+        await until(lambda: len(one.order) + len(other.order) == 20)
+    assert sorted(one.order + other.order) == jobs
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
+async def test_the_queue_is_begun_anew_when_its_connections_are_cut(queue: Queue) -> None:
+    control = await asyncpg.connect(plain_url(queue.url))
+    first = await admitted(queue.dispatcher)
+    runs = Runs(held=True)
+    async with Working(queue.dispatcher, runs, 2):
+        await runs.came(1)
+        await control.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND application_name = 'playcast queue'"
+        )
+        second = await admitted(queue.dispatcher)
+        await runs.came(2)
+        # What ran, runs on.
+        assert (runs.order, runs.now) == ([first, second], 2)
+        runs.go.set()
+    await control.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
+async def test_entries_of_ended_jobs_do_not_pile_up(queue: Queue) -> None:
+    for _ in range(3):
+        await admitted(queue.dispatcher)
+    runs = Runs()
+    async with Working(queue.dispatcher, runs, 3):
+        await runs.came(3)
+        async with asyncio.timeout(LONG):
+            while await get_connection("default").execute_query_dict("SELECT id FROM procrastinate_jobs"):  # noqa: ASYNC110
+                # The engine removes each by itself.
+                await asyncio.sleep(0.05)
