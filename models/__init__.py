@@ -6,6 +6,7 @@ from models.job_event import HostTaskStatus, JobEvent
 from models.job_host import JobHost
 from models.server import Server, ServerAuthKind, ServerTag
 from models.server_lock import ServerLock
+from models.worker_entry import WorkerEntry
 
 __all__ = [
     "FINAL",
@@ -20,4 +21,5 @@ __all__ = [
     "ServerAuthKind",
     "ServerLock",
     "ServerTag",
+    "WorkerEntry",
 ]

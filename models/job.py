@@ -146,6 +146,27 @@ class ProvisionJob(Model):
         return bool(moved)
 
     @classmethod
+    async def lose(cls, job_id: int, fence: int, message: str, at: datetime) -> bool:
+        """RUNNING -> ERROR for a job whose worker is lost. The new fence keeps that worker from writing any more."""
+        moved = await cls.filter(id=job_id, status=JobStatus.RUNNING, fence=fence).update(
+            status=JobStatus.ERROR,
+            failure_reason=FailureReason.WORKER_LOST,
+            message=message,
+            ended_at=at,
+            fence=F("fence") + 1,
+            event_count=F("event_count") + 1,
+        )
+        return bool(moved)
+
+    @classmethod
+    async def add_message(cls, job_id: int, more: str) -> bool:
+        """Add to the message of a job whose worker was lost, once; False if there is no such job."""
+        lost = await cls.get_or_none(id=job_id, status=JobStatus.ERROR, failure_reason=FailureReason.WORKER_LOST)
+        if lost is None or more.partition(":")[0] in (lost.message or ""):
+            return False
+        return bool(await cls.filter(id=job_id, message=lost.message).update(message=f"{lost.message}{more}"))
+
+    @classmethod
     async def cancel_pending(cls, job_id: int, by: str, at: datetime) -> bool:
         """PENDING -> CANCELED at once; False if the job is not PENDING any more."""
         moved = await cls.filter(id=job_id, status=JobStatus.PENDING).update(

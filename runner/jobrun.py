@@ -42,7 +42,12 @@ class JobRun:
         self._dir = JobDir(engine.jobs_dir, job.id)
 
     async def to_end(self) -> bool:
-        """Start the job unless it was started already, and see it through; whether its end was ours to write."""
+        """Start the job unless it was started already, and see it through; whether its end was ours to write.
+
+        FenceLost says that somebody else has written it.
+        """
+        if self._job.final:
+            raise FenceLost
         refused = await self._start()
         if refused is not None:
             return await self._finish(refused)
@@ -57,7 +62,23 @@ class JobRun:
         outcome = judge(found.end, found.told.recap, hosts, found)
         if outcome.status is JobStatus.CANCELED and (by := await self._cancel_requested_by()) is not None:
             outcome = replace(outcome, message=f"canceled by {by}")
-        return await self._finish(outcome)
+        if not await self._finish(outcome):
+            raise FenceLost
+        return True
+
+    async def see_out(self) -> None:
+        """Wait for the end of a job that was judged without us, and tell it: its servers are held until then."""
+        if (run := self._dir.read_json(self._dir.run)) is not None:
+            gone = Gone(run["supervisor"], run["boot_id"])
+            try:
+                await gone.event.wait()
+            finally:
+                gone.close()
+        await _end_processes(self._dir)
+        found = await asyncio.to_thread(read_findings, self._dir)
+        outcome = judge(found.end, found.told.recap, await until_stored("result", self._job.id, self._hosts), found)
+        said = f"it ended as {outcome.status.value}" + (f" ({outcome.message})" if outcome.message else "")
+        await until_stored("late result", self._job.id, lambda: moves.late(self._engine, self._job, said))
 
     async def give_up(self) -> bool:
         """End a job that Playcast fails to follow, with everything that it started."""

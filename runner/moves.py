@@ -48,6 +48,37 @@ async def finish(engine: Engine, job: ProvisionJob, outcome: Outcome) -> bool:
     return moved
 
 
+async def lose(engine: Engine, job_id: int, fence: int, message: str) -> bool:
+    """RUNNING -> ERROR for a job whose worker is lost; it keeps its servers, where its playbook may go on."""
+    now = datetime.now(UTC)
+    async with transaction() as tx:
+        await alone(tx)
+        moved = await ProvisionJob.lose(job_id, fence, message, now)
+        if moved:
+            await _closed(job_id, now, FailureReason.WORKER_LOST)
+    if moved:
+        engine.bus.publish(Topic.JOB, job_id)
+    return moved
+
+
+async def late(engine: Engine, job: ProvisionJob, said: str) -> None:
+    """Add to the message of a job that was judged lost how it has ended, and free its servers."""
+    async with transaction() as tx:
+        await alone(tx)
+        told_late = await ProvisionJob.add_message(job.id, f"; its worker came back: {said}")
+        admitted = await release(tx, engine.dispatcher, job.id) if told_late else []
+    if told_late:
+        await _tell(engine, job.id, admitted)
+
+
+async def free(engine: Engine, job_id: int) -> None:
+    """Give the servers of a job that has ended to those that wait for them."""
+    async with transaction() as tx:
+        await alone(tx)
+        admitted = await release(tx, engine.dispatcher, job_id)
+    await _tell(engine, job_id, admitted)
+
+
 async def cancel_pending(engine: Engine, job_id: int, by: str) -> bool:
     """PENDING -> CANCELED at once; False if the job is not PENDING any more."""
     now = datetime.now(UTC)
@@ -74,10 +105,14 @@ async def admit_all(engine: Engine) -> None:
 async def _ended(
     tx: BaseDBAsyncClient, engine: Engine, job_id: int, at: datetime, reason: FailureReason | None = None
 ) -> list[int]:
+    await _closed(job_id, at, reason)
+    return await release(tx, engine.dispatcher, job_id)
+
+
+async def _closed(job_id: int, at: datetime, reason: FailureReason | None) -> None:
     await told(await ProvisionJob.get(id=job_id), at, reason)
     # A playbook that was stopped in the middle did not say so itself.
     await JobHost.filter(job_id=job_id, current_task__isnull=False).update(current_task=None)
-    return await release(tx, engine.dispatcher, job_id)
 
 
 async def _tell(engine: Engine, job_id: int, admitted: list[int]) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 
 import structlog
+from tortoise.expressions import Q, Subquery
 
-from models import JobStatus, ProvisionJob
+from models import FailureReason, JobStatus, ProvisionJob, ServerLock
 from runner import moves
 from runner.engine import Engine
 from runner.jobrun import JobRun
@@ -19,9 +20,9 @@ log = structlog.get_logger()
 
 
 class Worker:
-    """Runs at most `slots` jobs at a time under one name."""
+    """Runs at most `slots` jobs at a time under one name. `alone`: no other worker shares its database."""
 
-    def __init__(self, engine: Engine, name: str, slots: int) -> None:
+    def __init__(self, engine: Engine, name: str, slots: int, *, alone: bool = True) -> None:
         self.name = name
         self.slots = slots
         self.running: set[int] = set()
@@ -29,6 +30,9 @@ class Worker:
         self.working = False
         self._engine = engine
         self._places = Slots(slots)
+        # Alone, it follows whatever runs: it may have got another name since, as a new container does.
+        self.alone = alone
+        self._mine = Q() if alone else Q(worker=name)
 
     async def work(self) -> None:
         """Take jobs until cancelled. Playbooks that run then go on; the next start follows them again."""
@@ -52,7 +56,9 @@ class Worker:
 
     async def _take_up(self, group: asyncio.TaskGroup) -> None:
         """Follow the RUNNING jobs that nobody follows. They run whether a slot is free or not."""
-        for job in await ProvisionJob.filter(status=JobStatus.RUNNING).order_by("id"):
+        judged = Q(failure_reason=FailureReason.WORKER_LOST, id__in=Subquery(ServerLock.all().values("job_id")))
+        jobs = ProvisionJob.filter(self._mine, Q(status=JobStatus.RUNNING) | judged)
+        for job in await jobs.order_by("id"):
             if job.id not in self.running:
                 self.running.add(job.id)
                 self._places.take_anyway()
@@ -83,7 +89,8 @@ class Worker:
             try:
                 self.ended += await run.to_end()
             except FenceLost:
-                log.warning("another claim took this job over", job=job.id)
+                log.warning("this job was judged lost", job=job.id)
+                await run.see_out()
             except Exception:
                 log.exception("a job could not be followed", job=job.id)
                 if pause is None:

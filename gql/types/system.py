@@ -1,5 +1,6 @@
 """Version, limits and the queue."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import strawberry
@@ -9,6 +10,7 @@ from gql.enums import JobStatus, Role
 from models import ProvisionJob
 from models.chunk import MAX_BYTES
 from runner.limits import MAX_PAGE_SIZE
+from runner.workers import Alive, alive_workers
 
 
 @strawberry.type(description="Who is asking.")
@@ -60,12 +62,12 @@ class System:
     @strawberry.field
     async def queue(self) -> QueueStats:
         """The queue now."""
-        worker = self.context.worker
-        workers = []
-        if worker is not None:
+        worker, now = self.context.worker, datetime.now(UTC)
+        found = await alive_workers()
+        if worker is not None and worker.alone:
             # The worker lives in this very process: answering is its heartbeat.
-            now = datetime.now(UTC)
-            workers = [WorkerInfo(name=worker.name, running=len(worker.running), slots=worker.slots, heartbeat_at=now)]
+            found = [Alive(worker.name, len(worker.running), worker.slots, now)]
+        workers = [WorkerInfo(**asdict(one)) for one in found]
         return QueueStats(
             pending=await ProvisionJob.filter(status=JobStatus.PENDING).count(),
             running=await ProvisionJob.filter(status=JobStatus.RUNNING).count(),

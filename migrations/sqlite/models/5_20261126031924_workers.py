@@ -1,0 +1,86 @@
+from tortoise import BaseDBAsyncClient
+
+RUN_IN_TRANSACTION = True
+
+
+async def upgrade(db: BaseDBAsyncClient) -> str:
+    return """
+        CREATE TABLE IF NOT EXISTS "worker" (
+    "name" VARCHAR(128) NOT NULL PRIMARY KEY,
+    "home" VARCHAR(32) NOT NULL,
+    "slots" INT NOT NULL,
+    "version" VARCHAR(32) NOT NULL,
+    "started_at" TIMESTAMP NOT NULL,
+    "heartbeat_at" TIMESTAMP NOT NULL
+) /* workers */;"""
+
+
+async def downgrade(db: BaseDBAsyncClient) -> str:
+    return """
+        DROP TABLE IF EXISTS "worker";"""
+
+
+MODELS_STATE = (
+    "eJztXW132jgW/is6fNn2nExOQtIk234iKZ2mk4ZOQndeOj2OsAVoMRKV5VB2tv99dWUbv2"
+    "AbmwAxrL/0NNK9Qn6urPuiq+u/G2NuEds5/MB77UfCZOM1+rvB8Jio/yz0HaAGnkzCHmiQ"
+    "uGdr4n/znkHmZD1HCmzCcH1sO0Q1WcQxBZ1IyhmQa1IH8T5SjHoki5uKibIBdHcYQZrkED"
+    "045NsDMrkL9H3Bx+gYTakccleiAZ44b9DDBM9sjq0HRB304b5ziyT5Lg+QQ5lJ0CfuyIEg"
+    "97/e/EP93pR5FIL0XYc46PbzzeFf7C/2YPOBYVNG9CBySNDxTz3sEAtBI8wT2hQRmg6JII"
+    "jC5F05UZPokQFlzgHqc4H8x5JDLNEQPxKf5hAe0GX0m0sMyQdEjSXUY375ArBBn3rGxtev"
+    "6j+UWeQ7caAT/pyMjD4lthWTC7WARbcbcjbRbZd0cM3kO00LYPYMk9vumIX0k5nCjM0ZqC"
+    "epAWFEYEngF6RwQVLMtW1fqoHwvKmHJN4sIzwW6WPXBnkDtzeBsK1hGLedrnHf7hpGY2Et"
+    "BBwR+ftNJmewjtRUHQ3AAKbw0z+bzZOT8+bRydnFq9Pz81cXRxeKVs93sev8hzeZEC1vKI"
+    "3Z9c/Xt12YEFeL1VvG0PBD82CJPS4tjBB9ENUC/JnY+9TLwQ+gzkM/aAjhD9+u7eHfPD49"
+    "P704OTudwz5vyUM7QDZEEstFIN8qOCQdk3Q0PY4EmJbPchj8ZwehzcGte/2xfd9tffwEw4"
+    "8d55utcWp129DT1K2zROuLs5fxZT0fBP123X2P4E/0Z+e2reH0NkgnRtf9swFzwq7kBuNT"
+    "A1tRTILmoCkm1pHCcFGwV0Ms0oUa0CfEquDZQUE2xvi7YRM2kEP15/FZjmD/1bq7et+6e3"
+    "GcFNat39PUXfF3ZqiEVQbcgH4lcP3NvZrYnjQLYHvSzMQWuuLYBiZAOe0a5Vppm68aylvU"
+    "siH2vgm3CH1XmXLpwEdY9mLryNMB7d+7se0/WMYvPrZ+fxlTATed258D8siyv7rpXCYgB4"
+    "s9zZTMXOkhQ23O+EsYbPT+KNVO9C37OLbvuCB0wH4hMw3xtZoQVk5KCqa+8/VJ8EfqqCf7"
+    "4A23Yxj/CNZQ0BrudwJP575NZGkpCNSDE+nptdb9Vettu6Fx7mFzNMXCMmKAQw9v8kTLnH"
+    "axa9wcJ1swwwONDTwETDn0fN+D/kx3it/7qjXfJw4U8HKXWBAlMkeJFjlEPBKR7x0nqYGY"
+    "q3bFcIi6ylcVfArep00fiefQenTKLea+f0odycUMqSU4c9R42IJ5a28Y+LXHDbPAyt1tMY"
+    "eqTs+DfgPDzdCYK/92OqQ20cOrH0bCBUcYM0u3CGLiifpZ7RCTsXaQB5xbS71hjVnSHf7S"
+    "8B4ACIDuayn/+P/FOX6ic5bt9m7V8KzaNrZpy9Nb2Yb+swTGCbY9hPrstADUZ6eZUENXHG"
+    "o+KrE5eMTbs3aOkqAePfeGEAJnDjEDLVkcvQhHDSG09LFSlmUQDBlqAPWWNqKTSSkEIxw1"
+    "hNDiMmXpqTcTHq84jAmuGsqGNtgd0y21GiMcNYT6sQdMecSl7PWQo4ZQa1lXCMKkIbGTYt"
+    "pkG49Jvv2LEDdfvSpgPSqqTPNR9yVWLDO0X5sSJObcJphlLNsIWwLpnuLb1MKdt0TBTo8/"
+    "rCNOednp3MTilJfXyUDk54+X7bsXxxpyRURlRkC4jk6u2XTyfMVSkMZ49uhsow757kDId3"
+    "HxrgHb+/lAu7Vwi4Iae2NjuKoZQLLTzXPF0m/44GroslEjJZg+7zvIi6bDQas5J1saTodc"
+    "rd5Mkuwwegvi1dA7J4VsM4mFfEAv4G/V13eIfAkpYdRSxhKVswPEhUWEDnIrE8rh4g166F"
+    "PhyDB9zE8dW571Bb9V531V6UQ6J+9LC6uUAOYs+2SRbDkxIHy1ymEf56sFsLIA4IVIg55h"
+    "MUuHPuBI+jmww+4g7HkIQlbFQcTfUZ7j5fVt6+6P9MSMgD6acnf5R7fdSmBOxlQqfIzyGZ"
+    "JxzjpTstKZkrWPW7tjVfEcqpmBEwM/xXNICifbe5gElIa/LJZ7ENm5N57bwHUajkknRPkN"
+    "faJW0QMaCD519P0UBAcmyLQxHb9GGE0Flcpt0D1YsdsW0izgLwyxGNvEcbIchsVMGImlq+"
+    "emRKZ6vzS8eaS3pFH7yUNGb5bXvshpCoJD/QKtdRrONtNwQqkWjfOHHHV+SIH8EEG8baIc"
+    "xCFPDXIBkMN9ZRHiNnPHC6o56Vb73FUGu+FdFAxSI+FZrAV18jyXSCCtxBXEUHu5k7XSl4"
+    "thcZQKHyEqaczmsiBqaAthB7Xv7jp3q8hk/SmAY6X/lQ20KIzsCxARlgojX9n7D+Q7lQpN"
+    "q0weTIynPhFLyxIk5sgYp6Kae0AeZ3zuI/IthI7Wd1Ru0X6/JNoBS41zCZwlHqTYLFBOIB"
+    "3kgD4ZhaOmRP9FNnV2MWaTAzUgkb9LJzfkg3hMDQZI7tKQwGmURT7GVMP/BPiV8SGw8YhF"
+    "KfzjXE8SQMX05daXPzEFkRkCyDuESTCueBazO+hv6igGjkm4Kw2FJ/cduIK2YgpnHbVPu/"
+    "otKBdUzkpAG2V5xizgigKajOIWD2PF+aocXalMKItaZDzhkjBzZoxIKbxTWNfixz9vAHzz"
+    "Kdj63KTEbjGnr7eK5FYx5WKUlliZvWhDjn2IOSUirc2LIqHW5kV2rBX6EhERCJ7axqqbcg"
+    "b7/oG//q0ZWyun0SRY15BHUzHs9ymNxsYuM4cryTnBWsu5ynJW/qyYGbxfLmcqwVUH7dM8"
+    "MA5ySnFu39kcZ/pgIVMC1D5w7R6sOZi97Xy+vGmjT3ftq+v7az/OM385dGc8enzXbt0kQ2"
+    "lQG9bQZXXKnDjFueo7r3NQHMOh/ymZFZ5g3Gk0t5wHDtdvJsJlq+nZJHOtaausabW4sDLL"
+    "F8Sc7ahEefbPO9lIIAMgK7+HRbn2JqKx7c2MMpKlinOxj/HV6K+GfjyJuIweiXPu4fWWBt"
+    "Rh7DB75m+IO6JV/L07V6no25ArST3OWZsOVTYddG7lKhfXIny1hKsm4YVbVtnXgZJeWoqC"
+    "9fne/XJHbCzTE+dTPj6zY1t51s2r2OsCZVKfDlFQingfEdIlH54IUbTAxD5iZHPzqRB5lV"
+    "Fu1ED7BNIm7yb6tWRSbiWGVWay7yOGJW2WX0T064E3Eljou4hh9W+43aB+z6amFvUhelDW"
+    "sq5agu0HNOTqmTQNYaaYTbzK4ZAjpkuZUAcxAgM5Qz5lBS8i1lf/tnn1r2x16PWWha5QUs"
+    "n6T4rr4uabDXRNeFrpnOz0Pr5/ZXPWV8DXKZewE9Dv4Vpd/y085fhkBL2X34cMeKsMtNq5"
+    "pkhyXfGMsqRBUShHau23UUMrJS0Wm53hHuerE9xXTHB/xIICGKUueMSY6gs2T7jgAaZEeu"
+    "Jw9sXfKM8+HLVt++YvTMeURjb0uXcnU7i3eI0yMLujYpib4hW+PEnhY1IT5W6Ws14SbBVe"
+    "7X69B+x9KQv1uavc6k96vqvo2Q0VL5+jaegJrhCozxqjDtpXLWhfH7kWe+/298jVnVgrSj"
+    "3OWUu9KlJPednnge7SB3TB9ym3dgBVzQ0+/2wlvfZA+aOVLh7s4GuynpOV+ElVNpodRrpc"
+    "/bPm46pdWXYrHUBpDDIPoQKElh1EGYFgCp9GoaGaJOrNsj9RG3xwNiD0P0/rfX2WOii4ZK"
+    "UPoBiXqE8ZtgsXwcz/COzzfO+kYscmGz6RknhE2ArGRZRvD02L3TUlFi3IukT101+hBdus"
+    "LlH97CWql39bKLBFCsqg8JeFqqUiimKf/WGhdPjXkFkDBnOmXeNb00vNGunTLbVqwMyHLJ"
+    "q8XBtFE9T99sjeeEW+oR3sGYYog2RFLmZQCNydZH8BKFx1MMPFb9378/bJ6iLbW7ZrBmVi"
+    "1D55lc99K3PAXhGz/LlR3qxVsf3P5VUN4E2pta19+OI3XWanzaSYpSnBaHeuGgzL9SxXgR"
+    "5tuurz+sCLp9JBMJtD9DDkY++Dd5BWOsZiBNoR+mFnRRYVxARd+FppRg6qT9GYQ8qAdoaG"
+    "+BE0qvIENbsespjrn6kM6wzJ9RcyytaSIP0yaAf0tZ4soidtnhaWz9aRAX2tH1OSD8CiL/"
+    "lNjwhLvWCLLNjq3O6sGvT7FA8cEiWsHsFyBUEneWtRV07UJY6RN2n9toig5jDN8PV7cm1e"
+    "HNIss3mzBVvffqpWTKZW4dtIEISXqgTCPvkeont8dFTEgzo6yvagoC9x04EzSdJKzmQn2k"
+    "dY6jT7kmn2z6rMfvwPl3ltrg=="
+)

@@ -1,0 +1,30 @@
+"""The question about workers: who is alive, and what each has to do."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tortoise.functions import Count
+
+from models import JobStatus, ProvisionJob, WorkerEntry
+from runner.lease import LEASE_SECONDS
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A worker that was heard of within its lease."""
+
+    name: str
+    running: int
+    slots: int
+    heartbeat_at: datetime
+
+
+async def alive_workers() -> list[Alive]:
+    """All of them by name; none where the only worker is part of the server."""
+    since = datetime.now(UTC) - timedelta(seconds=LEASE_SECONDS)
+    entries = await WorkerEntry.filter(heartbeat_at__gte=since).order_by("name")
+    running = ProvisionJob.filter(status=JobStatus.RUNNING, worker__in=[entry.name for entry in entries])
+    counts = (
+        dict(await running.annotate(n=Count("id")).group_by("worker").values_list("worker", "n")) if entries else {}
+    )
+    return [Alive(entry.name, int(counts.get(entry.name, 0)), entry.slots, entry.heartbeat_at) for entry in entries]
