@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 MINOR := 11
 
-.PHONY: help install run test test-newest chaos check fix schema bench lock migrations clean
+.PHONY: help install run cluster test test-newest chaos check fix schema bench lock migrations clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
@@ -64,6 +64,9 @@ endef
 run: export FOREGROUND := $(FOREGROUND)
 run: $(STAMP) ## Start Playcast with a demo to play with; Ctrl-C ends it
 	@exec $(BIN)/python -c "$$FOREGROUND" $(BIN)/playcast serve --demo
+
+cluster: $(STAMP) ## Start PostgreSQL, two servers and three workers on this machine; Ctrl-C ends them
+	@exec $(BIN)/python -m bench.cluster
 
 # How many tests run at a time. Most wait for ansible or sshd, but two cores have no more to give.
 jobs ?= 3
@@ -138,7 +141,7 @@ lock: $(STAMP) ## Write requirements/*.txt from pyproject.toml; upgrade=1 takes 
 			| awk 'NR == 1 || !/^#/' >"$$new/done"; \
 		cat "$$new/done" >"requirements/$$1.txt"; \
 	}; \
-	lock runtime '' 'the container image'; \
+	lock runtime '--extra cluster' 'the container image'; \
 	lock dev '--extra dev' 'make install'
 
 migrations: $(STAMP) ## Draft the migrations of a changed model for both databases; name=what_changed

@@ -6,26 +6,27 @@ from gql.schema import make_schema
 from playcast import __version__
 from playcast.auth import Gate
 from playcast.checkpoint import checkpointer
-from playcast.database import dialect
-from playcast.lifetimes import connections, database, in_background, launcher
+from playcast.cluster import make_worker, queue, shared, working
+from playcast.lifetimes import database, in_background
 from playcast.metrics import make_registry
+from playcast.postgres import connector
 from playcast.routes import Routes
 from playcast.settings import LauncherMode, Settings
 from playcast.view import PlaycastView
-from runner.bus import LocalBus
+from runner.bus import Bus, LocalBus
 from runner.connections import Connections
 from runner.credentials import Credentials
-from runner.dispatch import LocalDispatcher
+from runner.dispatch import Dispatcher, LocalDispatcher
 from runner.engine import Engine
 from runner.errors import PlaycastError
 from runner.facts import Facts
+from runner.notify import NotifyBus
 from runner.prune import Pruner
 from runner.recipes import RecipeBook
 from runner.shelf import Shelf
 from runner.start import ColdStart
 from runner.vault import Vault, key_from_file
 from runner.warmstart import WarmStart
-from runner.worker import Worker
 
 MAX_BODY_BYTES = 1024 * 1024
 ENGINE = web.AppKey("engine", Engine)
@@ -33,11 +34,13 @@ ENGINE = web.AppKey("engine", Engine)
 
 def make_engine(settings: Settings) -> Engine:
     """The parts that verbs work with."""
+    shelf = Shelf()
+    bus, dispatcher = _ways(settings, shelf)
     vault = Vault(settings.secret_key or key_from_file(settings.data_dir / "secret.key"))
     return Engine(
-        bus=LocalBus(),
-        shelf=Shelf(),
-        dispatcher=LocalDispatcher(),
+        bus=bus,
+        shelf=shelf,
+        dispatcher=dispatcher,
         recipes=RecipeBook(settings.ansible_dir),
         credentials=Credentials(vault, settings.keys_dir),
         vault=vault,
@@ -50,6 +53,14 @@ def make_engine(settings: Settings) -> Engine:
         log_cap=settings.log_cap,
         mask_words=settings.masked_words,
     )
+
+
+def _ways(settings: Settings, shelf: Shelf) -> tuple[Bus, Dispatcher]:
+    """How wake-ups and jobs go about: in this process, or between all that share a PostgreSQL."""
+    if settings.embedded:
+        return LocalBus(), LocalDispatcher()
+    bus = NotifyBus(connector(settings.database_url), shelf.moved)
+    return bus, queue(settings.database_url)
 
 
 def check_safe(settings: Settings) -> None:
@@ -66,7 +77,7 @@ def make_app(settings: Settings) -> web.Application:
     """The whole server as an aiohttp app; starting it migrates an embedded database and starts the worker."""
     check_safe(settings)
     engine = make_engine(settings)
-    worker = Worker(engine, settings.worker, settings.slots)
+    worker = make_worker(engine, settings) if settings.runs_jobs else None
     pruner = Pruner(settings.retention, settings.jobs_dir)
     gate = Gate(settings.token)
     view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=settings.graphiql)
@@ -75,19 +86,14 @@ def make_app(settings: Settings) -> web.Application:
     registry = make_registry(worker, engine.starter, pruner)
     app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view)])
 
-    embedded = dialect(settings.database_url) == "sqlite"
-
     async def close_sockets(_app: web.Application) -> None:
         await view.close_sockets()
 
     app.cleanup_ctx.extend(
         [
             database(settings, engine),
-            *([in_background(checkpointer(settings.database_url))] if embedded else []),
-            connections(engine),
-            launcher(engine),
-            # Supervisors and playbooks go on when the worker ends; the next start follows them again.
-            in_background(worker.work),
+            *([in_background(checkpointer(settings.database_url))] if settings.embedded else shared(settings, engine)),
+            *(working(settings, engine, worker) if worker is not None else []),
             in_background(pruner.work),
             in_background(lambda: engine.facts.work(engine.recipes)),
         ]

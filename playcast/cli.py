@@ -20,6 +20,7 @@ from playcast.pruning import prune, show_what_would_go
 from playcast.seed import read_seed, seed
 from playcast.server import serve, set_up_logging
 from playcast.settings import Settings
+from playcast.working import work
 from runner.errors import PlaycastError
 from runner.logs import parse_cursor
 
@@ -86,6 +87,20 @@ async def _serve(chosen: Settings, *, demo: bool) -> int:
         return 0
     empty = await _with_database(chosen, lambda: seed_if_empty(make_engine(chosen)))
     await serve(chosen, lambda address: show_demo(chosen, address, empty=empty))
+    return 0
+
+
+@app.command("worker")
+def worker_command(
+    slots: Annotated[int | None, typer.Option(help="Jobs that run at the same time.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of this worker.")] = None,
+) -> None:
+    """Run jobs of a PostgreSQL database that servers share."""
+    _run(_work(settings.load(slots=slots, worker=name)))
+
+
+async def _work(chosen: Settings) -> int:
+    await work(chosen)
     return 0
 
 

@@ -9,26 +9,26 @@ from aiohttp import web
 from tortoise.exceptions import BaseORMException
 
 from models import JobStatus, ProvisionJob, Server
-from playcast.database import WriterLock, dialect, migrate, opened
+from playcast.database import WriterLock, migrate, opened
 from playcast.settings import Settings
 from runner.engine import Engine
 from runner.errors import PlaycastError
 from runner.process import connections_of
 from runner.warmstart import WarmStart
 
-Lifetime = Callable[[web.Application], AsyncIterator[None]]
+Lifetime = Callable[[web.Application | None], AsyncIterator[None]]
 
 log = structlog.get_logger()
 
 
 def database(settings: Settings, engine: Engine) -> Lifetime:
-    """The database: an embedded one is migrated, and closed to every other process."""
+    """The database, brought to the newest schema; an embedded one is closed to every other process."""
 
-    async def lifetime(_app: web.Application) -> AsyncIterator[None]:
+    async def lifetime(_app: web.Application | None) -> AsyncIterator[None]:
         lock = WriterLock(settings)
         try:
-            if dialect(settings.database_url) == "sqlite":
-                await migrate(settings.database_url)
+            # Those that start at the same time take turns.
+            await migrate(settings.database_url)
             async with opened(settings.database_url):
                 await _warn_of_lost_key(engine)
                 yield
@@ -41,7 +41,7 @@ def database(settings: Settings, engine: Engine) -> Lifetime:
 def launcher(engine: Engine) -> Lifetime:
     """The launcher. It imports ansible in the background; jobs that come before it is ready start cold."""
 
-    async def lifetime(_app: web.Application) -> AsyncIterator[None]:
+    async def lifetime(_app: web.Application | None) -> AsyncIterator[None]:
         starter = engine.starter
         if isinstance(starter, WarmStart):
             starter.renew()
@@ -55,7 +55,7 @@ def launcher(engine: Engine) -> Lifetime:
 def connections(engine: Engine) -> Lifetime:
     """The ssh connections that wait for a job: none waits for a server that does not run."""
 
-    async def lifetime(_app: web.Application) -> AsyncIterator[None]:
+    async def lifetime(_app: web.Application | None) -> AsyncIterator[None]:
         yield
         with suppress(BaseORMException, OSError):
             running = await ProvisionJob.filter(status=JobStatus.RUNNING).values_list("id", flat=True)
@@ -68,7 +68,7 @@ def connections(engine: Engine) -> Lifetime:
 def in_background(work: Callable[[], Awaitable[None]]) -> Lifetime:
     """Work that goes on until the server stops."""
 
-    async def lifetime(_app: web.Application) -> AsyncIterator[None]:
+    async def lifetime(_app: web.Application | None) -> AsyncIterator[None]:
         task = asyncio.ensure_future(work())
         task.add_done_callback(_report)
         yield

@@ -58,11 +58,12 @@ class PrunerCollector:
         yield CounterMetricFamily("playcast_bytes_pruned", "Bytes that these counted for.", value=gone.size)
 
 
-def make_registry(worker: Worker, starter: Starter, pruner: Pruner) -> CollectorRegistry:
+def make_registry(worker: Worker | None, starter: Starter, pruner: Pruner) -> CollectorRegistry:
     """A registry of this app's own, so that two apps in one process do not mix."""
     registry = CollectorRegistry()
-    registry.register(WorkerCollector(worker))
-    registry.register(StarterCollector(starter))
+    if worker is not None:
+        registry.register(WorkerCollector(worker))
+        registry.register(StarterCollector(starter))
     registry.register(PrunerCollector(pruner))
     ProcessCollector(registry=registry)
     return registry

@@ -35,7 +35,7 @@ _NO_PAGE = (
 class Routes:
     """The handlers of one app."""
 
-    def __init__(self, engine: Engine, worker: Worker, registry: CollectorRegistry) -> None:
+    def __init__(self, engine: Engine, worker: Worker | None, registry: CollectorRegistry) -> None:
         self._engine = engine
         self._worker = worker
         self._registry = registry
@@ -61,12 +61,12 @@ class Routes:
         return web.Response(text="ok\n")
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 while the database answers and the worker takes jobs."""
+        """200 while the database answers and the worker, if there is one here, takes jobs."""
         try:
             await ProvisionJob.exists(id=0)
         except (BaseORMException, OSError) as error:
             return problem(503, f"the database does not answer: {error}")
-        if not self._worker.working:
+        if self._worker is not None and not self._worker.working:
             return problem(503, "the worker has stopped; the server log says why")
         return web.Response(text="ready\n")
 

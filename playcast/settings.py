@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     keep_connections: int = Field(
         60, ge=0, le=3600, description="Seconds that a job's ssh connections wait for the next job; 0 keeps none."
     )
+    serve_jobs: bool | None = Field(
+        None, description="Whether `serve` runs jobs itself; default: only without PostgreSQL."
+    )
+    lost_grace: float = Field(
+        60, ge=0, le=86400, description="Seconds that the job of a lost worker keeps its servers."
+    )
     launcher: LauncherMode = Field(LauncherMode.WARM, description="warm: fork jobs from a process that has ansible.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
     worker: str = Field(default_factory=socket.gethostname, description="Name of this machine's worker.")
@@ -89,6 +95,9 @@ class Settings(BaseSettings):
         self.ansible_dir = self.ansible_dir.absolute() if self.ansible_dir.parts else shipped_ansible_dir()
         self.database_url = self.database_url or f"sqlite://{self.data_dir / 'playcast.sqlite3'}"
         self.url = self.url.rstrip("/") or f"http://{_bracketed(self.host)}:{self.port}"
+        if self.embedded and self.serve_jobs is False:
+            message = "PLAYCAST_SERVE_JOBS: with SQLite the server alone can run jobs; leave it out, or use PostgreSQL"
+            raise ValueError(message)
         for name in _SECRETS:
             setattr(self, name, self._secret(name))
         if self.token is not None and (len(self.token) < _MIN_TOKEN or not self.token.isascii()):
@@ -113,6 +122,16 @@ class Settings(BaseSettings):
             message = f"{PREFIX}{name.upper()}_FILE: {file} is empty"
             raise ValueError(message)
         return content
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is a file of this process, and not one that several share."""
+        return self.database_url.startswith("sqlite://")
+
+    @property
+    def runs_jobs(self) -> bool:
+        """Whether `serve` runs jobs itself."""
+        return self.embedded if self.serve_jobs is None else self.serve_jobs
 
     @property
     def retention(self) -> Retention:

@@ -100,7 +100,7 @@ class PlaycastView(GraphQLView[Context, None]):
     websocket_adapter_class = SocketAdapter
 
     def __init__(  # noqa: PLR0913 (the parts of one app)
-        self, schema: Schema, engine: Engine, worker: Worker, gate: Gate, version: str, *, graphiql: bool
+        self, schema: Schema, engine: Engine, worker: Worker | None, gate: Gate, version: str, *, graphiql: bool
     ) -> None:
         super().__init__(
             schema,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -79,6 +80,36 @@ async def serving(
             await asyncio.wait_for(process.wait(), 15)
         finally:
             # The test has failed if it lives; the next ones must not.
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def worker_process(
+    data_dir: Path, ansible_dir: Path, name: str, **settings: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`playcast worker` until the context ends or the process was killed."""
+    process = await asyncio.create_subprocess_exec(
+        *PLAYCAST,
+        *("worker", "--name", name),
+        cwd=CHECKOUT,
+        env=environment(data_dir, ansible_dir, **settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        assert line == f"Worker {name} takes jobs\n"
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 15)
+        finally:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()

@@ -1,0 +1,85 @@
+"""What runs beside the API where several processes share a PostgreSQL, and what runs in those that run jobs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import structlog
+from aiohttp import web
+from tortoise.exceptions import BaseORMException
+
+from playcast import __version__
+from playcast.lifetimes import Lifetime, connections, in_background, launcher
+from playcast.postgres import plain_url
+from playcast.settings import Settings
+from runner.dispatch import Dispatcher
+from runner.engine import Engine
+from runner.errors import PlaycastError
+from runner.lost import Watch
+from runner.notify import NotifyBus
+from runner.registry import Home, Registry
+from runner.worker import Worker
+
+log = structlog.get_logger()
+
+
+def queue(url: str) -> Dispatcher:
+    """The queue in a PostgreSQL."""
+    try:
+        from runner.engine_queue import ProcrastinateDispatcher  # noqa: PLC0415 (an extra: one machine does without it)
+    except ImportError as error:
+        raise PlaycastError("PostgreSQL needs the extra `cluster`: pip install 'playcast[cluster]'") from error
+    return ProcrastinateDispatcher(plain_url(url))
+
+
+def make_worker(engine: Engine, settings: Settings) -> Worker:
+    """The worker of this process."""
+    return Worker(engine, settings.worker, settings.slots, alone=settings.embedded)
+
+
+def shared(settings: Settings, engine: Engine) -> list[Lifetime]:
+    """What each process does that shares a database."""
+    bus = engine.bus
+    ways = [in_background(bus.work)] if isinstance(bus, NotifyBus) else []
+    return [*ways, in_background(Watch(engine, settings.lost_grace).work)]
+
+
+def working(settings: Settings, engine: Engine, worker: Worker) -> list[Lifetime]:
+    """What each process does that runs jobs. Playbooks go on when it ends; the next start follows them."""
+    runs = in_background(worker.work) if settings.embedded else registered(settings, worker)
+    return [connections(engine), launcher(engine), runs]
+
+
+def registered(settings: Settings, worker: Worker) -> Lifetime:
+    """A worker that others know of: it works under its name for as long as that is its own."""
+
+    async def lifetime(_app: web.Application | None) -> AsyncIterator[None]:
+        home = Home(settings.data_dir, worker.name)
+        try:
+            registry = Registry(worker.name, home.mark, worker.slots, __version__)
+            await registry.enter()
+            tasks = [asyncio.create_task(work()) for work in (worker.work, registry.work)]
+            watching = asyncio.create_task(_until_lost(registry, tasks))
+            yield
+            for task in (watching, *tasks):
+                task.cancel()
+            await asyncio.gather(watching, *tasks, return_exceptions=True)
+            with suppress(BaseORMException, OSError):
+                await registry.pause(settings.lost_grace)
+        finally:
+            home.release()
+
+    return lifetime
+
+
+async def _until_lost(registry: Registry, tasks: list[asyncio.Task[None]]) -> None:
+    lost: asyncio.Task[object] = asyncio.create_task(registry.lost.wait())
+    others: list[asyncio.Task[object]] = [lost, *tasks]
+    try:
+        await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                log.error("the worker has stopped", exc_info=task.exception())
+            task.cancel()
+    finally:
+        lost.cancel()

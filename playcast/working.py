@@ -1,0 +1,29 @@
+"""Running a worker: no API, only jobs, until a signal."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from playcast.app import make_engine
+from playcast.cluster import make_worker, shared, working
+from playcast.lifetimes import database
+from playcast.settings import Settings
+from runner.errors import PlaycastError
+
+
+async def work(settings: Settings) -> None:
+    """Run jobs of a shared database until SIGINT or SIGTERM; running playbooks go on."""
+    if settings.embedded:
+        raise PlaycastError(
+            "PLAYCAST_DATABASE_URL: with SQLite `playcast serve` runs the jobs; workers need PostgreSQL"
+        )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    engine = make_engine(settings)
+    worker = make_worker(engine, settings)
+    async with AsyncExitStack() as stack:
+        for lifetime in (database(settings, engine), *shared(settings, engine), *working(settings, engine, worker)):
+            await stack.enter_async_context(asynccontextmanager(lifetime)(None))
+        print(f"Worker {worker.name} takes jobs", flush=True)  # noqa: T201 (the one line that it promises)
+        await stop.wait()

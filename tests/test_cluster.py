@@ -1,0 +1,174 @@
+"""Several processes on one PostgreSQL: any server answers for any worker, and what happens to one harms no job."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.api import Api
+from tests.launchers import until
+from tests.postgres import fresh_database
+from tests.serving import Served, serving, worker_process
+
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
+KEY = "5wcVNhHBzoVnT1GH1kzuT_XVxgvOEmBOQOjIUvIJx8Q="
+# Each start leaves a line; the job goes on until it is let go.
+MARK = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.shell: "echo {{ server_name }} >> FOLDER/starts; echo began"
+    - ansible.builtin.shell: "while [ ! -e FOLDER/go ]; do sleep 0.1; done"
+    - ansible.builtin.debug: {msg: the end}
+"""
+WORKERS = "{ system { queue { pending running workers { name running slots } } } }"
+LOST = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
+MESSAGES = "subscription M($ids: [ID!]) { jobUpdated(ids: $ids) { status message } }"
+LOG = "subscription L($id: ID!) { jobLog(jobId: $id) { text end } }"
+
+
+@dataclass
+class Cluster:
+    """Servers and workers on one database."""
+
+    stack: AsyncExitStack
+    folder: Path
+    ansible_dir: Path
+    url: str
+    servers: list[Served] = field(default_factory=list)
+    workers: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"database_url": self.url, "secret_key": KEY, "lost_grace": "3"}
+
+    async def serve(self) -> Api:
+        """One more server."""
+        data_dir = self.folder / f"api{len(self.servers)}"
+        served = await self.stack.enter_async_context(serving(data_dir, self.ansible_dir, **self.settings))
+        self.servers.append(served)
+        return served.api
+
+    async def work(self, name: str) -> asyncio.subprocess.Process:
+        """One more worker, or one that comes back."""
+        data_dir = self.folder / name
+        process = worker_process(data_dir, self.ansible_dir, name, **self.settings)
+        self.workers[name] = await self.stack.enter_async_context(process)
+        return self.workers[name]
+
+    def starts(self) -> list[str]:
+        file = self.folder / "starts"
+        return file.read_text().split() if file.exists() else []
+
+    def let_go(self) -> None:
+        (self.folder / "go").touch()
+
+
+@pytest.fixture
+async def cluster(
+    tmp_path: Path, ansible_dir: Path, postgres_url: str, add_recipe: Callable[[str, str], None]
+) -> AsyncIterator[Cluster]:
+    add_recipe("mark", MARK.replace("FOLDER", str(tmp_path)))
+    url = await fresh_database(postgres_url, tmp_path.name)
+    async with AsyncExitStack() as stack:
+        yield Cluster(stack, tmp_path, ansible_dir, url)
+        (tmp_path / "go").touch()
+
+
+async def text_of(api: Api, job: str) -> str:
+    """The whole log, as a watcher on one server sees it."""
+    text = ""
+    async with api.subscribe(LOG, id=job) as results:
+        async for result in results:
+            text += result["jobLog"]["text"]
+            if result["jobLog"]["end"]:
+                break
+    return text
+
+
+async def test_a_job_asked_for_here_runs_there_and_is_watched_elsewhere(cluster: Cluster) -> None:
+    # Both bring the empty database to the newest schema at the same time.
+    first, second = await asyncio.gather(cluster.serve(), cluster.serve())
+    await asyncio.gather(cluster.work("w1"), cluster.work("w2"))
+    seen = (await second.ask(WORKERS))["system"]["queue"]
+    assert [worker["name"] for worker in seen["workers"]] == ["w1", "w2"]
+    servers = [await first.create_server(name=f"s{number}") for number in range(4)]
+    jobs = [(await first.run("mark", server))["id"] for server in servers]
+    watching = [asyncio.create_task(text_of(second, job)) for job in jobs]
+    await until(lambda: len(cluster.starts()) == 4)
+    cluster.let_go()
+    for job, text in zip(jobs, await asyncio.gather(*watching), strict=True):
+        ended = await second.finished(job)
+        assert ended["status"] == "SUCCESS"
+        assert "the end" in text
+        assert text == await text_of(first, job)
+    assert sorted(cluster.starts()) == ["s0", "s1", "s2", "s3"]
+
+
+async def test_a_killed_worker_loses_its_job_once_and_another_goes_on(cluster: Cluster) -> None:
+    api = await cluster.serve()
+    worker = await cluster.work("w1")
+    server = await api.create_server(name="s0")
+    job = (await api.run("mark", server))["id"]
+    await until(lambda: cluster.starts() == ["s0"])
+    waiting = (await api.run("mark", server))["id"]
+    worker.kill()
+    await worker.wait()
+    await cluster.work("w2")
+    ended = await api.finished(job)
+    assert (ended["status"], ended["failureReason"]) == ("ERROR", "WORKER_LOST")
+    assert ended["message"] == LOST
+    cluster.let_go()
+    assert (await api.finished(waiting))["status"] == "SUCCESS"
+    assert cluster.starts() == ["s0", "s0"]
+
+
+async def test_a_worker_that_comes_back_in_time_goes_on_with_its_job(cluster: Cluster) -> None:
+    api = await cluster.serve()
+    worker = await cluster.work("w1")
+    server = await api.create_server(name="s0")
+    job = (await api.run("mark", server))["id"]
+    await until(lambda: cluster.starts() == ["s0"])
+    worker.kill()
+    await worker.wait()
+    await cluster.work("w1")
+    cluster.let_go()
+    ended = await api.finished(job)
+    assert ended["status"] == "SUCCESS"
+    assert "the end" in await text_of(api, job)
+    assert cluster.starts() == ["s0"]
+
+
+async def test_a_worker_that_stood_still_tells_late_how_its_job_ended(cluster: Cluster) -> None:
+    api = await cluster.serve()
+    worker = await cluster.work("w1")
+    server = await api.create_server(name="s0")
+    job = (await api.run("mark", server))["id"]
+    await until(lambda: cluster.starts() == ["s0"])
+    os.kill(worker.pid, signal.SIGSTOP)
+    ended = await api.finished(job)
+    assert (ended["status"], ended["failureReason"]) == ("ERROR", "WORKER_LOST")
+    os.kill(worker.pid, signal.SIGCONT)
+    cluster.let_go()
+    late = f"{LOST}; its worker came back: it ended as SUCCESS"
+    async with api.subscribe(MESSAGES, ids=[job]) as updates:
+        async for update in updates:
+            state = update["jobUpdated"]
+            assert state["status"] == "ERROR"
+            if state["message"] == late:
+                break
+
+
+async def test_a_canceled_job_stops_wherever_it_runs(cluster: Cluster) -> None:
+    first, second = await cluster.serve(), await cluster.serve()
+    await cluster.work("w1")
+    server = await first.create_server(name="s0")
+    job = (await first.run("mark", server))["id"]
+    await until(lambda: cluster.starts() == ["s0"])
+    await second.ask("mutation($id: ID!) { cancelJob(input: {jobId: $id}) { userErrors { message } } }", id=job)
+    assert (await first.finished(job))["status"] == "CANCELED"
