@@ -12,6 +12,7 @@ from typing import Any
 
 from aerich import Command
 from tortoise import Tortoise
+from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.connection import get_connection
 
 from playcast.postgres import migrating
@@ -25,6 +26,9 @@ PAGE_SIZE = 8192
 # `journal_size_limit`, in bytes: what that file keeps while unused; cut off each time, it would be made anew each time.
 # `cache_size`, in KiB as a negative number: a batch of the tail fits in.
 _SQLITE = "synchronous=NORMAL&busy_timeout=1000&wal_autocheckpoint=8192&journal_size_limit=16777216&cache_size=-8192"
+# Of asyncpg: a connection, or a statement, that takes longer has met a network or a server that stands still. Migrations
+# have no such limit.
+_PATIENCE = {"timeout": 10.0, "command_timeout": 60.0}
 _SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "asyncpg": "postgres"}
 
 
@@ -37,12 +41,14 @@ def dialect(url: str) -> str:
     return _SCHEMES[scheme]
 
 
-def tortoise_config(url: str) -> dict[str, Any]:
-    """Tortoise's configuration for a database URL."""
+def tortoise_config(url: str, **options: Any) -> dict[str, Any]:
+    """Tortoise's configuration for a database URL; `options` are asyncpg's, for PostgreSQL alone."""
+    connection: Any
     if dialect(url) == "sqlite":
         connection = url if "?" in url else f"{url}?{_SQLITE}"
     else:
-        connection = "asyncpg://" + url.partition("://")[2]
+        credentials = expand_db_url("asyncpg://" + url.partition("://")[2])["credentials"]
+        connection = {"engine": "models.postgres", "credentials": credentials | options}
     return {
         "connections": {"default": connection},
         "apps": {"models": {"models": MODELS, "default_connection": "default"}},
@@ -96,7 +102,7 @@ def make_file(file: Path) -> None:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[None]:
     """The database, open for every task of this process while the context lasts."""
-    context = await Tortoise.init(config=tortoise_config(url), _enable_global_fallback=True)
+    context = await Tortoise.init(config=tortoise_config(url, **_PATIENCE), _enable_global_fallback=True)
     try:
         # Connect now: a task that is cancelled while it makes the first connection would leave it open for ever.
         await get_connection("default").execute_query("SELECT 1")

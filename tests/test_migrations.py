@@ -30,14 +30,19 @@ _SQLITE_KEYS = """
 SELECT m.name AS table_name, f."from", f."table", f.on_delete
 FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table' ORDER BY 1, 2
 """
+# The queue brings tables of its own, which are not ours to compare.
 _POSTGRES_SHAPE = """
 SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default
-FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'procrastinate%' ORDER BY 1, 2
 """
-_POSTGRES_INDEXES = "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2"
+_POSTGRES_INDEXES = """
+SELECT tablename, indexdef FROM pg_indexes
+WHERE schemaname = 'public' AND tablename NOT LIKE 'procrastinate%' ORDER BY 1, 2
+"""
 _POSTGRES_KEYS = """
 SELECT conrelid::regclass::text AS table_name, pg_get_constraintdef(oid) AS definition
-FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE 'procrastinate%'
+ORDER BY 1, 2
 """
 T = TypeVar("T")
 SHAPES = {

@@ -1,0 +1,74 @@
+"""Tortoise's client of PostgreSQL, mended (Tortoise 1.1): a database that is away says so with one error, everywhere.
+
+Tortoise lets asyncpg's own errors of a lost connection through, so nobody could tell an outage from a bug. And where the
+rollback over a dead connection fails, that failure would take the place of what ended the transaction, a cancellation
+for instance.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import TransactionalDBClient, TransactionContext, TransactionContextPooled
+from tortoise.exceptions import DBConnectionError
+
+# What comes of a server that is down, restarts, changes over to its standby, is full, or does not answer in time.
+AWAY: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+class _Client(AsyncpgDBClient):
+    async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._translate_exceptions(func, *args, **kwargs)
+        except AWAY as error:
+            raise _away(error) from error
+
+    def _in_transaction(self) -> TransactionContext:
+        return _Transaction(_TransactionClient(self), self._pool_init_lock)
+
+
+class _TransactionClient(TransactionWrapper, _Client):
+    async def commit(self) -> None:
+        try:
+            await super().commit()
+        except AWAY as error:
+            # It may be stored all the same: whoever tries again must bear that.
+            raise _away(error) from error
+
+    async def rollback(self) -> None:
+        try:
+            await super().rollback()
+        except AWAY:
+            # Nothing is left to roll back with the connection gone; one that does not answer must not be used again.
+            self._connection.terminate()
+            self._finalized = True
+
+
+class _Transaction(TransactionContextPooled):
+    async def __aenter__(self) -> TransactionalDBClient:
+        try:
+            return await super().__aenter__()
+        except AWAY as error:
+            raise _away(error) from error
+
+    async def __aexit__(self, *error: Any) -> None:
+        # The connection may be the pool's no more.
+        with suppress(asyncpg.InterfaceError):
+            await super().__aexit__(*error)
+
+
+def _away(error: Exception) -> DBConnectionError:
+    return DBConnectionError(str(error) or type(error).__name__)
+
+
+client_class = _Client
