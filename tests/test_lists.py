@@ -7,6 +7,7 @@ import pytest
 
 from models import JobHost, JobStatus, ProvisionJob
 from tests.api import Api
+from tests.conftest import StartApp
 
 JOBS = """
 query Jobs($first: Int, $after: String, $filter: JobFilter) {
@@ -28,6 +29,12 @@ query Servers($first: Int, $after: String, $filter: ServerFilter) {
 }
 """
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def api(start_app: StartApp, database_url: str) -> Api:
+    """The API of an app that runs its jobs itself, on each kind of database."""
+    return await start_app(database_url=database_url, serve_jobs=True)
 
 
 async def add_job(number: int, **columns: Any) -> ProvisionJob:
@@ -143,6 +150,7 @@ async def test_node_finds_anything_by_its_global_id(api: Api) -> None:
     }
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_deleted_server_leaves_its_history(api: Api) -> None:
     server = await api.create_server()
     job = await api.run("base", server)

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,11 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import JobStatus, LogChunk, ProvisionJob, Server, ServerAuthKind, ServerLock
 from playcast import checkpoint
-from playcast.database import migrate, opened
 from runner import prune
 from runner.jobdir import JobDir
 from runner.prune import PAGES, Pruner
 from runner.retention import GOING, JOB_BYTES, Retention, Totals, Victim, Why
-from tests.ended import database, ended_job, files_of, rows_of
-from tests.postgres import fresh_database
+from tests.ended import ended_job, files_of, rows_of
 
 LOG = b"".join(b"line %3d\n" % number for number in range(7)) + b"the end"
 CHUNKS = 7
@@ -27,12 +24,6 @@ WITHOUT_LOG = {**WHOLE, "chunks": 0}
 GONE = {"job": 0, "hosts": 0, "chunks": 0, "events": 0}
 FILES = ["ansible.log", "spec.json"]
 SIZE = JOB_BYTES + 300 + len(LOG)
-
-
-@pytest.fixture
-async def stored(data_dir: Path) -> AsyncIterator[None]:
-    async with database(data_dir):
-        yield
 
 
 async def job_of(data_dir: Path, **columns: Any) -> ProvisionJob:
@@ -238,6 +229,7 @@ async def test_files_that_cannot_be_removed_keep_their_job(
     assert await pruner(data_dir, Retention(jobs_bytes=10**9)).run() == (Totals(1, 0, JOB_BYTES), 0)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_sqlite_file_gives_the_space_back(stored: None, data_dir: Path) -> None:
     size = 8 * 2**20
     old = await ended_job(data_dir, os.urandom(size), cut=65536, days=31)
@@ -257,6 +249,7 @@ async def test_the_sqlite_file_gives_the_space_back(stored: None, data_dir: Path
     assert await LogChunk.filter(job_id=old.id).count() == 0
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_free_pages_go_in_small_steps(stored: None, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await ended_job(data_dir, os.urandom(8 * 2**20), cut=65536)
     await LogChunk.all().delete()
@@ -277,17 +270,3 @@ async def test_free_pages_go_in_small_steps(stored: None, data_dir: Path, monkey
     assert seen[-1] == 0
     # One step more or less for the pages that SQLite keeps its own notes in.
     assert abs(len(seen) - 3 - seen[0] // PAGES) <= 1
-
-
-@pytest.mark.postgres
-async def test_postgres_prunes_alike(tmp_path: Path, data_dir: Path, postgres_url: str) -> None:
-    url = await fresh_database(postgres_url, tmp_path.name)
-    await migrate(url)
-    async with opened(url):
-        jobs = [await job_of(data_dir, days=days) for days in (31, 11, 1)]
-        running = await job_of(data_dir, days=99, status=JobStatus.RUNNING)
-        assert await pruner(data_dir, Retention(jobs_days=30, logs_days=10)).run() == (
-            Totals(1, 2, SIZE + len(LOG)),
-            0,
-        )
-        assert [await rows_of(job) for job in (*jobs, running)] == [GONE, WITHOUT_LOG, WHOLE, WHOLE]

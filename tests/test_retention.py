@@ -1,42 +1,32 @@
 """What has to go: by age, by bytes, both, and never anything that is not final."""
 
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import JobStatus, LogChunk, ProvisionJob, Server, ServerAuthKind, ServerLock
-from playcast.database import migrate, opened
 from runner import retention
 from runner.retention import GOING, JOB_BYTES, Retention, choose
-from tests.ended import database, job_row, told
-from tests.postgres import fresh_database
+from tests.ended import job_row, told
 
 Told = list[tuple[int, str, str, int]]
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture
-async def empty(data_dir: Path) -> AsyncIterator[None]:
-    async with database(data_dir):
-        yield
 
 
 async def chosen(keep: Retention) -> Told:
     return [told(victim) async for victim in choose(keep, datetime.now(UTC))]
 
 
-async def test_nothing_limited_keeps_all(empty: None) -> None:
+async def test_nothing_limited_keeps_all(stored: None) -> None:
     await job_row(days=9999, log_size=10)
     assert await chosen(Retention()) == []
     assert not Retention().limited
 
 
-async def test_by_age_counts_from_the_end_of_a_job(empty: None) -> None:
+async def test_by_age_counts_from_the_end_of_a_job(stored: None) -> None:
     await job_row(days=40, log_size=10)
     # Older by number, but it ran long.
     await job_row(days=5, log_size=10)
@@ -53,7 +43,7 @@ async def test_by_age_counts_from_the_end_of_a_job(empty: None) -> None:
     assert await chosen(Retention(logs_days=4.99)) == [(key, "log", "by age", 10) for key in (1, 2, 3)]
 
 
-async def test_by_bytes_the_oldest_logs_go_until_the_rest_fits(empty: None) -> None:
+async def test_by_bytes_the_oldest_logs_go_until_the_rest_fits(stored: None) -> None:
     for size in (10, 20, 30, 40):
         await job_row(log_size=size)
     assert await chosen(Retention(logs_bytes=100)) == []
@@ -62,13 +52,13 @@ async def test_by_bytes_the_oldest_logs_go_until_the_rest_fits(empty: None) -> N
     assert len(await chosen(Retention(logs_bytes=39))) == 4
 
 
-async def test_a_log_that_does_not_fit_takes_the_older_ones_along(empty: None) -> None:
+async def test_a_log_that_does_not_fit_takes_the_older_ones_along(stored: None) -> None:
     for size in (1, 1000, 1):
         await job_row(log_size=size)
     assert [row[0] for row in await chosen(Retention(logs_bytes=100))] == [1, 2]
 
 
-async def test_by_bytes_a_job_counts_its_rows_its_events_and_its_log(empty: None) -> None:
+async def test_by_bytes_a_job_counts_its_rows_its_events_and_its_log(stored: None) -> None:
     for _ in range(3):
         await job_row(log_size=100, events_size=50)
     await job_row(log_size=100, log_pruned_at=datetime.now(UTC))
@@ -82,7 +72,7 @@ async def test_by_bytes_a_job_counts_its_rows_its_events_and_its_log(empty: None
     ]
 
 
-async def test_what_goes_anyway_takes_no_room(empty: None) -> None:
+async def test_what_goes_anyway_takes_no_room(stored: None) -> None:
     await job_row(log_size=50)
     await job_row(days=40, log_size=1000)
     await job_row(fence=GOING, log_size=1000)
@@ -92,7 +82,7 @@ async def test_what_goes_anyway_takes_no_room(empty: None) -> None:
     ]
 
 
-async def test_nothing_that_is_not_final_or_holds_a_server_is_touched_or_counted(empty: None) -> None:
+async def test_nothing_that_is_not_final_or_holds_a_server_is_touched_or_counted(stored: None) -> None:
     for status in (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.SUCCESS, JobStatus.ERROR):
         await job_row(days=9999, status=status, log_size=1000)
     server = await Server.create(name="a", host="a", port=22, user="u", auth=ServerAuthKind.LOCAL, variables={})
@@ -104,7 +94,7 @@ async def test_nothing_that_is_not_final_or_holds_a_server_is_touched_or_counted
     assert [row[0] for row in await chosen(Retention(jobs_bytes=1))] == [4, newest.id]
 
 
-async def test_a_job_whose_key_still_counts_loses_its_log_alone(empty: None) -> None:
+async def test_a_job_whose_key_still_counts_loses_its_log_alone(stored: None) -> None:
     """Else the same call, made again within a day, would run the recipe a second time."""
     job = await job_row(days=0.9, idempotency_key="t:order-1", log_size=10)
     for keep in (Retention(jobs_days=0.5), Retention(jobs_bytes=1)):
@@ -114,7 +104,7 @@ async def test_a_job_whose_key_still_counts_loses_its_log_alone(empty: None) -> 
         await ProvisionJob.filter(id=job.id).update(created_at=datetime.now(UTC))
 
 
-async def test_what_was_begun_goes_even_if_nothing_is_limited_any_more(empty: None) -> None:
+async def test_what_was_begun_goes_even_if_nothing_is_limited_any_more(stored: None) -> None:
     begun = await job_row(log_size=10, log_pruned_at=datetime.now(UTC))
     await LogChunk.create(job_id=begun.id, start=0, first_line=1, data=b"0123456789", emitted_at=datetime.now(UTC))
     await job_row(fence=GOING, log_size=10, log_pruned_at=datetime.now(UTC))
@@ -151,7 +141,7 @@ def by_hand(jobs: list[ProvisionJob], keep: Retention, now: datetime) -> set[tup
 
 @given(seed=st.integers(0, 10**6), limits=st.tuples(*[st.one_of(st.none(), st.integers(1, 40))] * 4))
 @FEW
-async def test_it_is_what_the_rules_say(empty: None, seed: int, limits: tuple[int | None, ...]) -> None:
+async def test_it_is_what_the_rules_say(stored: None, seed: int, limits: tuple[int | None, ...]) -> None:
     dice = random.Random(seed)  # noqa: S311 (invented jobs)
     await ProvisionJob.all().delete()
     jobs = [
@@ -174,21 +164,3 @@ async def test_it_is_what_the_rules_say(empty: None, seed: int, limits: tuple[in
         patch.setattr(retention, "ROWS", dice.choice([1, 2, 256]))
         found = [(row[0], row[1]) for row in await chosen(keep)]
     assert found == sorted(by_hand(jobs, keep, datetime.now(UTC)))
-
-
-@pytest.mark.postgres
-async def test_postgres_chooses_the_same(tmp_path: Path, postgres_url: str) -> None:
-    url = await fresh_database(postgres_url, tmp_path.name)
-    await migrate(url)
-    async with opened(url):
-        await job_row(days=40, log_size=1000)
-        await job_row(days=40, status=JobStatus.RUNNING)
-        await job_row(fence=GOING)
-        await job_row(log_size=50)
-        await job_row(log_size=50)
-        assert await chosen(Retention(jobs_days=30, logs_bytes=99)) == [
-            (1, "job+log", "by age", JOB_BYTES + 1000),
-            (3, "job", "begun before", JOB_BYTES),
-            (4, "log", "by bytes", 50),
-        ]
-        assert [row[0] for row in await chosen(Retention(jobs_bytes=JOB_BYTES + 50))] == [1, 3, 4]

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from models import JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
-from playcast.database import migrate, opened
 from runner import inotify
 from runner.bus import LocalBus, Topic
 from runner.cut import lines_end, text_end
@@ -22,6 +21,7 @@ from runner.held import Held
 from runner.jobdir import JobDir
 from runner.shelf import Shelf
 from runner.tail import READ_BYTES, FenceLost, Tail
+from tests.locking import job_row
 
 TEXT = st.text(st.sampled_from("aé€😀\n"))
 # By name, since hypothesis shows what it tries.
@@ -103,21 +103,15 @@ def test_bytes_that_are_no_text_are_kept_as_they_are(pieces: list[bytes], data: 
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[ProvisionJob]:
-    """A job that was claimed, with an empty log, in a database of its own."""
-    url = f"sqlite://{tmp_path / 'db.sqlite3'}"
-    await migrate(url)
-    async with opened(url):
-        job = await ProvisionJob.create(
-            recipe="base", revision="1", status=JobStatus.PENDING, tags=[], skip_tags=[],
-            timeout_seconds=60, requested_by="test",
-        )  # fmt: skip
-        job_dir = JobDir(tmp_path, job.id)
-        job_dir.make()
-        job_dir.log.touch()
-        claimed = await ProvisionJob.claim(job.id, "test", datetime.now(UTC))
-        assert claimed is not None
-        yield claimed
+async def running(stored: None, tmp_path: Path) -> ProvisionJob:
+    """A job that was claimed, with an empty log."""
+    job = await job_row(JobStatus.PENDING)
+    job_dir = JobDir(tmp_path, job.id)
+    job_dir.make()
+    job_dir.log.touch()
+    claimed = await ProvisionJob.claim(job.id, "test", datetime.now(UTC))
+    assert claimed is not None
+    return claimed
 
 
 @asynccontextmanager
@@ -135,7 +129,7 @@ def _append(fd: int, data: str | bytes) -> None:
     os.write(fd, data if isinstance(data, bytes) else data.encode())
 
 
-async def stored(count: int) -> tuple[list[bytes], float]:
+async def chunks_of(count: int) -> tuple[list[bytes], float]:
     """The chunks once there are `count`, and how many seconds that took."""
     begin = time.monotonic()
     while await LogChunk.all().count() < count:
@@ -146,12 +140,13 @@ async def stored(count: int) -> tuple[list[bytes], float]:
 
 
 @pytest.mark.alone("measures how soon it is stored")
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_first_line_after_a_silence_goes_at_once(running: ProvisionJob, tmp_path: Path) -> None:
     async with following(tmp_path, running) as write:
         for number in range(1, 4):
             await asyncio.sleep(0.1)
             write(f"line {number}\n")
-            chunks, took = await stored(number)
+            chunks, took = await chunks_of(number)
             assert chunks[-1] == f"line {number}\n".encode()
             # Well before the next timed look: the write itself woke the tail.
             assert took < 0.5
@@ -168,7 +163,7 @@ async def test_without_notifications_the_log_still_comes(
     async with following(tmp_path, running) as write:
         await asyncio.sleep(0.1)
         write("line\n")
-        assert (await stored(1))[0] == [b"line\n"]
+        assert (await chunks_of(1))[0] == [b"line\n"]
 
 
 async def test_a_part_of_a_line_goes_after_a_wait_and_a_part_of_a_character_never(
@@ -177,13 +172,13 @@ async def test_a_part_of_a_line_goes_after_a_wait_and_a_part_of_a_character_neve
     async with following(tmp_path, running) as write:
         await asyncio.sleep(0.1)
         write(b"done\nwait" + "€".encode()[:2])
-        chunks, _ = await stored(2)
+        chunks, _ = await chunks_of(2)
         assert chunks == [b"done\n", b"wait"]
         write("€".encode()[2:] + b"\n")
-        chunks, _ = await stored(3)
+        chunks, _ = await chunks_of(3)
         assert chunks == [b"done\n", b"wait", "€\n".encode()]
         write("end €".encode()[:-1])
-    assert (await stored(5))[0][3:] == [b"end ", b"\xe2\x82"]
+    assert (await chunks_of(5))[0][3:] == [b"end ", b"\xe2\x82"]
 
 
 async def test_rows_and_columns_tell_the_same(running: ProvisionJob, tmp_path: Path) -> None:
@@ -210,7 +205,7 @@ async def test_a_flood_is_cut_into_full_chunks(running: ProvisionJob, tmp_path: 
 
     await a_tail(tmp_path, running).follow(ended.is_set, ended)
 
-    sizes = [len(chunk) for chunk in (await stored(65))[0]]
+    sizes = [len(chunk) for chunk in (await chunks_of(65))[0]]
     assert sizes == [MAX_BYTES] * 64 + [5]
 
 
@@ -218,12 +213,12 @@ async def test_a_lost_claim_writes_nothing_more(running: ProvisionJob, tmp_path:
     with pytest.raises(FenceLost):  # noqa: PT012 (the context's end is what raises)
         async with following(tmp_path, running) as write:
             write("mine\n")
-            await stored(1)
+            await chunks_of(1)
             await ProvisionJob.filter(id=running.id).update(fence=running.fence + 1)
             write("no longer mine\n")
             await asyncio.sleep(0.2)
 
-    assert (await stored(1))[0] == [b"mine\n"]
+    assert (await chunks_of(1))[0] == [b"mine\n"]
     job = await ProvisionJob.get(id=running.id)
     assert (job.log_size, job.line_count, job.fence) == (5, 1, 2)
     assert not await running.finish(
@@ -240,18 +235,18 @@ async def test_a_commit_whose_answer_was_lost_counts_once(running: ProvisionJob,
     await tail._store([b"one\n", b"two\n"])
 
     assert (running.log_size, running.line_count) == (8, 2)
-    assert (await stored(2))[0] == [b"one\n", b"two\n"]
+    assert (await chunks_of(2))[0] == [b"one\n", b"two\n"]
 
 
 async def test_a_new_tail_goes_on_where_the_table_stands(running: ProvisionJob, tmp_path: Path) -> None:
     async with following(tmp_path, running) as write:
         write("one\ntwo\nthr")
-    assert (await stored(2))[0] == [b"one\ntwo\n", b"thr"]
+    assert (await chunks_of(2))[0] == [b"one\ntwo\n", b"thr"]
 
     async with following(tmp_path, await ProvisionJob.get(id=running.id)) as write:
         write("ee\n")
 
-    assert b"".join((await stored(3))[0]) == b"one\ntwo\nthree\n"
+    assert b"".join((await chunks_of(3))[0]) == b"one\ntwo\nthree\n"
 
 
 async def test_readers_are_woken_only_when_there_is_something(running: ProvisionJob, tmp_path: Path) -> None:
