@@ -4,6 +4,7 @@ from models.chunk import LogChunk
 from models.job import FINAL, FailureReason, JobStatus, ProvisionJob
 from models.job_event import HostTaskStatus, JobEvent
 from models.job_host import JobHost
+from models.pruned_job import PrunedJob
 from models.server import Server, ServerAuthKind, ServerTag
 from models.server_lock import ServerLock
 from models.worker_entry import WorkerEntry
@@ -17,6 +18,7 @@ __all__ = [
     "JobStatus",
     "LogChunk",
     "ProvisionJob",
+    "PrunedJob",
     "Server",
     "ServerAuthKind",
     "ServerLock",

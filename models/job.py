@@ -15,7 +15,7 @@ from tortoise.connection import get_connection
 from tortoise.expressions import F
 from tortoise.models import Model
 
-from models.coding import dumps, loads
+from models.coding import JsonField
 from models.mark import mark
 
 
@@ -56,9 +56,9 @@ class ProvisionJob(Model):
     exit_code = fields.IntField(null=True)
     check_mode = fields.BooleanField(default=False)
     diff = fields.BooleanField(default=False)
-    tags: list[str] = fields.JSONField(encoder=dumps, decoder=loads)
-    skip_tags: list[str] = fields.JSONField(encoder=dumps, decoder=loads)
-    extra_vars: dict[str, Any] | None = fields.JSONField(null=True, encoder=dumps, decoder=loads)
+    tags: list[str] = JsonField()
+    skip_tags: list[str] = JsonField()
+    extra_vars: dict[str, Any] | None = JsonField(null=True)
     secret_vars: bytes | None = fields.BinaryField(null=True)
     timeout_seconds = fields.IntField()
     priority = fields.IntField(default=0)

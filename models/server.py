@@ -6,7 +6,7 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
-from models.coding import dumps, loads
+from models.coding import JsonField
 
 
 class ServerAuthKind(StrEnum):
@@ -27,7 +27,7 @@ class Server(Model):
     user = fields.CharField(max_length=32)
     auth = fields.CharEnumField(ServerAuthKind, max_length=16, description="how to log in")
     credential: bytes | None = fields.BinaryField(null=True)
-    variables: dict[str, Any] = fields.JSONField(encoder=dumps, decoder=loads)
+    variables: dict[str, Any] = JsonField()
     host_key = fields.TextField(null=True)
     strict_host_key = fields.BooleanField(default=True, db_default=True)
     interpreter = fields.CharField(max_length=255, null=True, description="where ansible found Python")

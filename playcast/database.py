@@ -15,6 +15,7 @@ from tortoise import Tortoise
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.connection import get_connection
 
+from models.letters import teach
 from playcast.postgres import migrating
 from playcast.settings import Settings
 from runner.errors import PlaycastError
@@ -106,6 +107,8 @@ async def opened(url: str) -> AsyncIterator[None]:
     try:
         # Connect now: a task that is cancelled while it makes the first connection would leave it open for ever.
         await get_connection("default").execute_query("SELECT 1")
+        if dialect(url) == "sqlite":
+            await teach(get_connection("default")._connection)  # noqa: SLF001 (Tortoise has no other way to its connection)
         yield
     finally:
         await context.close_connections()

@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     )
     launcher: LauncherMode = Field(LauncherMode.WARM, description="warm: fork jobs from a process that has ansible.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
-    worker: str = Field(default_factory=socket.gethostname, description="Name of this machine's worker.")
+    worker: str = Field(
+        default_factory=socket.gethostname, min_length=1, max_length=128, description="Name of this machine's worker."
+    )
     url: str = Field("", description="Where `run` and `logs` find the server; default: host and port above.")
 
     @classmethod

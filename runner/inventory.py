@@ -175,7 +175,9 @@ def learned_keys(known_hosts_text: str) -> dict[int, str]:
     found: dict[int, list[str]] = {}
     for line in known_hosts_text.splitlines():
         alias, _, key = line.partition(" ")
-        if alias.startswith("srv-") and alias[4:].isdigit() and key:
+        # A playbook that runs on this machine may have written there, and not every database takes every byte.
+        plain = key.isascii() and key.isprintable()
+        if alias.startswith("srv-") and alias[4:].isdigit() and key and plain:
             found.setdefault(int(alias[4:]), []).append(key)
     return {server_id: "\n".join(keys) for server_id, keys in found.items()}
 

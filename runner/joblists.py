@@ -35,7 +35,7 @@ _NEWEST_ON = {
 
 @dataclass(frozen=True)
 class JobQuery:
-    """Which jobs; None leaves a condition out."""
+    """Which jobs; None leaves a condition out. Instants are in UTC, since SQLite compares them as texts."""
 
     status: Sequence[JobStatus] | None = None
     recipe: str | None = None

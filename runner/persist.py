@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import asyncpg
 import structlog
 from tortoise.exceptions import DBConnectionError, OperationalError
 
@@ -14,10 +15,15 @@ log = structlog.get_logger()
 
 
 async def until_stored(what: str, job_id: int, write: Callable[[], Awaitable[T]]) -> T:
-    """The result of `write`, repeated for as long as the database does not take it; `write` must bear repeating."""
+    """The result of `write`, repeated for as long as the database is away; `write` must bear repeating.
+
+    A value that it never takes is an error at once, as everything else that is no outage.
+    """
     while True:
         try:
             return await write()
         except (OperationalError, DBConnectionError, OSError) as error:
+            if isinstance(error.__cause__, asyncpg.DataError):
+                raise
             log.warning("not stored yet, trying again", what=what, job=job_id, error=str(error))
             await asyncio.sleep(RETRY_SECONDS)

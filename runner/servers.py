@@ -115,9 +115,10 @@ def _fitting(wanted: ServerQuery) -> QuerySet[Server]:
 async def tags_of(server_ids: Sequence[int]) -> dict[int, list[str]]:
     """The tags of each server, sorted."""
     found: dict[int, list[str]] = {server_id: [] for server_id in server_ids}
-    for row in await ServerTag.filter(server_id__in=list(server_ids)).order_by("tag"):
+    for row in await ServerTag.filter(server_id__in=list(server_ids)):
         found[row.server_id].append(row.tag)
-    return found
+    # Not by the database: each PostgreSQL has an alphabet of its own.
+    return {server_id: sorted(tags) for server_id, tags in found.items()}
 
 
 def _columns(engine: Engine, given: ServerFields) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Alive:
 async def alive_workers() -> list[Alive]:
     """All of them by name; none where the only worker is part of the server."""
     since = datetime.now(UTC) - timedelta(seconds=LEASE_SECONDS)
-    entries = await WorkerEntry.filter(heartbeat_at__gte=since).order_by("name")
+    entries = sorted(await WorkerEntry.filter(heartbeat_at__gte=since), key=lambda entry: entry.name)
     running = ProvisionJob.filter(status=JobStatus.RUNNING, worker__in=[entry.name for entry in entries])
     counts = (
         dict(await running.annotate(n=Count("id")).group_by("worker").values_list("worker", "n")) if entries else {}
