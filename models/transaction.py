@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
-from tortoise.exceptions import OperationalError, TransactionManagementError
+from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 from tortoise.transactions import in_transaction
 
 T = TypeVar("T")
@@ -53,6 +53,8 @@ async def at_once(db: BaseDBAsyncClient, work: Callable[[sqlite3.Connection], T]
             await connection.rollback()
             if isinstance(error, sqlite3.OperationalError):
                 raise OperationalError(error) from error
+            if isinstance(error, sqlite3.IntegrityError):
+                raise IntegrityError(error) from error
             raise
     return done
 
