@@ -1,8 +1,8 @@
 """Tortoise's client of PostgreSQL, mended (Tortoise 1.1): a database that is away says so with one error, everywhere.
 
-Tortoise lets asyncpg's own errors of a lost connection through, so nobody could tell an outage from a bug. And where the
-rollback over a dead connection fails, that failure would take the place of what ended the transaction, a cancellation
-for instance.
+Tortoise lets asyncpg's own errors of a lost connection through, so nobody could tell an outage from a bug. And where
+the rollback over a dead connection fails, that failure would take the place of what ended the transaction, a
+cancellation for instance.
 """
 
 from collections.abc import Callable
@@ -27,8 +27,9 @@ AWAY: tuple[type[Exception], ...] = (
 
 
 class _Client(AsyncpgDBClient):
-    async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def _translate_exceptions(self, func: Callable[..., Any], *args: object, **kwargs: object) -> Exception:
         try:
+            # What it returns is the call's own result; Tortoise declares it like this.
             return await super()._translate_exceptions(func, *args, **kwargs)
         except AWAY as error:
             raise _away(error) from error
@@ -61,7 +62,7 @@ class _Transaction(TransactionContextPooled):
         except AWAY as error:
             raise _away(error) from error
 
-    async def __aexit__(self, *error: Any) -> None:
+    async def __aexit__(self, *error: object) -> None:
         # The connection may be the pool's no more.
         with suppress(asyncpg.InterfaceError):
             await super().__aexit__(*error)
