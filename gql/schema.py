@@ -12,7 +12,7 @@ from strawberry.extensions.query_depth_limiter import create_validator as depth_
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from gql.errors import CodedErrors, is_bug
+from gql.errors import CodedErrors, is_away, is_bug
 from gql.mutations import Mutation
 from gql.queries import Query
 from gql.scalars import SCALARS
@@ -61,7 +61,9 @@ class PlaycastSchema(Schema):
     ) -> None:
         """Log what nobody foresaw."""
         for error in errors:
-            if is_bug(error):
+            if is_away(error):
+                log.warning("the database was away for a request", path=error.path, error=str(error.original_error))
+            elif is_bug(error):
                 log.error("a resolver failed", path=error.path, exc_info=error.original_error)
 
 

@@ -11,7 +11,7 @@ from gql.types.job import ProvisionJob
 from gql.types.log import JobLogChunk
 from runner.errors import BadInput
 from runner.events import follow_events
-from runner.jobs import find_job, follow_jobs
+from runner.jobs import follow_jobs
 from runner.limits import MAX_PAGE_SIZE
 from runner.logs import find_watched, follow_log
 
@@ -47,7 +47,7 @@ class Subscription:
         self, info: Info, job_id: strawberry.ID, after: str | None = None
     ) -> AsyncGenerator[JobEventBatch, None]:
         """A job's events."""
-        job = await find_job(info.context.viewer, row_number("ProvisionJob", job_id))
+        job = await find_watched(info.context.engine, info.context.viewer, row_number("ProvisionJob", job_id))
         if job is None:
             raise BadInput(f"there is no job {job_id}")
         async for batch in follow_events(info.context.engine, info.context.viewer, job, after):

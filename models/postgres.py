@@ -1,23 +1,26 @@
 """Tortoise's client of PostgreSQL, mended (Tortoise 1.1): a database that is away says so with one error, everywhere.
 
-Tortoise lets asyncpg's own errors of a lost connection through, so nobody could tell an outage from a bug. And where the
+Tortoise lets asyncpg's own errors of a lost connection through, so nobody could tell an outage from a bug. Where the
 rollback over a dead connection fails, that failure would take the place of what ended the transaction, a cancellation
-for instance.
+for instance; and where the pool does not take the connection back, the task would keep the dead transaction for ever.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionalDBClient, TransactionContext, TransactionContextPooled
+from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
 # What comes of a server that is down, restarts, changes over to its standby, is full, or does not answer in time.
 AWAY: tuple[type[Exception], ...] = (
     OSError,
     asyncpg.InterfaceError,
+    # Its own confusion over a connection that dies in the middle of a statement.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -27,8 +30,9 @@ AWAY: tuple[type[Exception], ...] = (
 
 
 class _Client(AsyncpgDBClient):
-    async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def _translate_exceptions(self, func: Callable[..., Any], *args: object, **kwargs: object) -> Exception:
         try:
+            # What it returns is the call's own result; Tortoise declares it like this.
             return await super()._translate_exceptions(func, *args, **kwargs)
         except AWAY as error:
             raise _away(error) from error
@@ -53,6 +57,18 @@ class _TransactionClient(TransactionWrapper, _Client):
             self._connection.terminate()
             self._finalized = True
 
+    async def close_transaction(self, *, commit: bool) -> None:
+        """End it, unless that was done before."""
+        if not self._finalized:
+            await (self.commit() if commit else self.rollback())
+
+    async def give_back(self) -> None:
+        """Return the connection to the pool, which ends one that is of no use any more."""
+        pool = self._parent._pool  # noqa: SLF001 (Tortoise's own transactions do the same)
+        if pool is not None:
+            with suppress(*AWAY):
+                await pool.release(self._connection)
+
 
 class _Transaction(TransactionContextPooled):
     async def __aenter__(self) -> TransactionalDBClient:
@@ -61,10 +77,14 @@ class _Transaction(TransactionContextPooled):
         except AWAY as error:
             raise _away(error) from error
 
-    async def __aexit__(self, *error: Any) -> None:
-        # The connection may be the pool's no more.
-        with suppress(asyncpg.InterfaceError):
-            await super().__aexit__(*error)
+    async def __aexit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        client = cast("_TransactionClient", self.client)
+        try:
+            await client.close_transaction(commit=exc_type is None)
+        finally:
+            # Even if the connection cannot be given back: the task would go on with this transaction for ever.
+            get_connections().reset(self.token)
+            await client.give_back()
 
 
 def _away(error: Exception) -> DBConnectionError:

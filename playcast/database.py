@@ -27,8 +27,8 @@ PAGE_SIZE = 8192
 # `journal_size_limit`, in bytes: what that file keeps while unused; cut off each time, it would be made anew each time.
 # `cache_size`, in KiB as a negative number: a batch of the tail fits in.
 _SQLITE = "synchronous=NORMAL&busy_timeout=1000&wal_autocheckpoint=8192&journal_size_limit=16777216&cache_size=-8192"
-# Of asyncpg: a connection, or a statement, that takes longer has met a network or a server that stands still. Migrations
-# have no such limit.
+# Of asyncpg: a connection, or a statement, that takes longer has met a network or a server that stands still.
+# Migrations have no such limit.
 _PATIENCE = {"timeout": 10.0, "command_timeout": 60.0}
 _SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "asyncpg": "postgres"}
 
@@ -42,7 +42,7 @@ def dialect(url: str) -> str:
     return _SCHEMES[scheme]
 
 
-def tortoise_config(url: str, **options: Any) -> dict[str, Any]:
+def tortoise_config(url: str, **options: float) -> dict[str, Any]:
     """Tortoise's configuration for a database URL; `options` are asyncpg's, for PostgreSQL alone."""
     connection: Any
     if dialect(url) == "sqlite":

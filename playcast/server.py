@@ -78,6 +78,9 @@ def set_up_logging() -> None:
     logging.getLogger("strawberry.execution").setLevel(logging.CRITICAL)
     # Strawberry's advice on a refused origin names a setting that is not ours.
     logging.getLogger("strawberry.ws").setLevel(logging.ERROR)
+    # Our own lines tell of a database that is away, once; these show where in the library each attempt has failed.
+    for library in ("asyncpg.pool", "procrastinate", "psycopg.pool"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -13,6 +13,7 @@ import psycopg
 import structlog
 from procrastinate.exceptions import ProcrastinateException
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.exceptions import BaseORMException
 
 from models.transaction import transaction
 from runner.admission import alone
@@ -26,20 +27,24 @@ RETRY_SECONDS = 1.0
 POLL_SECONDS = 1.0
 # How long the engine may wait for a connection before it gives up; it is then begun anew.
 POOL_SECONDS = 60.0
+RECONNECT_SECONDS = 5.0
 MEND_SECONDS = 15.0
 # An admitted job that has waited for so long without an entry has lost it.
 UNTOLD_SECONDS = 5.0
+# How long the engine has for each of its last statements, and how many it may have.
+STOP_SECONDS = 0.5
+STOPS = 10
 
 # The function's name carries its version: a release of the engine that has another one fails the tests.
 DEFER = (
     "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW($1::varchar, $2::varchar, $3::int, NULL, NULL, $4::jsonb, NULL)"
     "::procrastinate_job_to_defer_v1])"
 )
-# Entries of jobs that have ended, or that run under a claim of their own whatever the engine thinks.
+# Entries of jobs that ended a while ago, and whose engine has gone: it would have removed them itself.
 _LEFT_OVER = """
 DELETE FROM procrastinate_jobs entry USING provision_job job
 WHERE entry.queue_name = $1 AND entry.status = 'doing' AND job.id = (entry.args->>'job_id')::bigint
-AND job.status IN ('SUCCESS', 'ERROR', 'CANCELED')
+AND job.ended_at < now() - interval '120 seconds'
 AND NOT EXISTS (SELECT 1 FROM procrastinate_workers worker WHERE worker.id = entry.worker_id
                 AND worker.last_heartbeat > now() - interval '60 seconds')
 """
@@ -55,7 +60,14 @@ AND NOT EXISTS (
          OR (entry.status = 'doing' AND worker.last_heartbeat > now() - interval '60 seconds')))
 """
 
-_CALLED = {"application_name": "playcast queue"}
+# libpq would notice a network that swallows everything only after hours.
+_CALLED = {
+    "application_name": "playcast queue",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30000,
+}
 
 log = structlog.get_logger()
 
@@ -80,6 +92,7 @@ class ProcrastinateDispatcher:
             while True:
                 try:
                     await self._deliver(group, run, slots)
+                    log.warning("the queue has stopped, it is begun anew")
                 except (ProcrastinateException, psycopg.Error, OSError) as error:
                     log.warning("the queue cannot be reached, trying again", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -92,12 +105,17 @@ class ProcrastinateDispatcher:
             await asyncio.shield(group.create_task(_run(run, job_id, slots)))
 
         connector = procrastinate.PsycopgConnector(
-            conninfo=self._conninfo, max_size=4, timeout=POOL_SECONDS, kwargs=_CALLED
+            conninfo=self._conninfo,
+            max_size=4,
+            timeout=POOL_SECONDS,
+            # Else the pool would try more and more rarely while the database is away.
+            reconnect_timeout=RECONNECT_SECONDS,
+            kwargs=_CALLED,
         )
         app = procrastinate.App(connector=connector)
         app.task(name=TASK, queue=QUEUE)(start)
         async with app.open_async():
-            await app.run_worker_async(
+            engine = app.run_worker_async(
                 queues=[QUEUE],
                 concurrency=slots.total,
                 fetch_job_polling_interval=POLL_SECONDS,
@@ -105,6 +123,7 @@ class ProcrastinateDispatcher:
                 delete_jobs="always",
                 install_signal_handlers=False,
             )
+            await _until_done(asyncio.create_task(engine))
 
     async def _mend(self) -> None:
         """Remove entries that nothing stands for, and write those that are missing."""
@@ -112,8 +131,8 @@ class ProcrastinateDispatcher:
             await asyncio.sleep(MEND_SECONDS)
             try:
                 await self.mend()
-            except Exception:
-                log.exception("the queue could not be looked through")
+            except (BaseORMException, OSError) as error:
+                log.warning("the queue cannot be looked through", error=str(error))
 
     async def mend(self) -> None:
         """Do it once."""
@@ -125,9 +144,28 @@ class ProcrastinateDispatcher:
                 log.warning("a job that nobody was told of is queued again", job=row["id"])
 
 
+async def _until_done(engine: asyncio.Task[None]) -> None:
+    """Wait for the engine, and end it when this is cancelled.
+
+    It then puts its entries right in the database first. Where that is away it would try for minutes, so each further
+    cancellation has it give up the statement that it waits for.
+    """
+    try:
+        await asyncio.wait([engine])
+    finally:
+        for _ in range(STOPS):
+            if engine.done():
+                break
+            engine.cancel()
+            await asyncio.wait([engine], timeout=STOP_SECONDS)
+    await engine
+
+
 async def _run(run: Run, job_id: int, slots: Slots) -> None:
     try:
         await run(job_id)
+    except (BaseORMException, OSError) as error:
+        log.warning("a job was not taken, it comes again", job=job_id, error=str(error))
     except Exception:
         log.exception("a job was not taken", job=job_id)
     finally:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from models import JobEvent, ProvisionJob
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import BadInput, quoted
 from runner.limits import MAX_PAGE_SIZE
+from runner.persist import until_answered
 from runner.viewer import Viewer
 
 # The bus wakes a reader at once; this is the net below it.
@@ -51,9 +53,7 @@ async def follow_events(engine: Engine, viewer: Viewer, job: ProvisionJob, after
     position = parse_event_cursor(job, after)
     with engine.bus.listen((Topic.EVENTS, job.id), (Topic.JOB, job.id)) as listener:
         while True:
-            # Looked at before reading: when it is final, all its events are stored.
-            current = await ProvisionJob.get_or_none(id=job.id)
-            found = await _after(job.id, position, MAX_PAGE_SIZE)
+            current, found = await until_answered(partial(_look, job.id, position))
             rows = _fitting(found)
             position = rows[-1].seq if rows else position
             end = current is None or (current.final and position >= current.event_count)
@@ -75,5 +75,7 @@ def _fitting(rows: list[JobEvent]) -> list[JobEvent]:
     return rows
 
 
-async def _after(job_id: int, position: int, most: int) -> list[JobEvent]:
-    return await JobEvent.filter(job_id=job_id, seq__gt=position).order_by("seq").limit(most)
+async def _look(job_id: int, position: int) -> tuple[ProvisionJob | None, list[JobEvent]]:
+    """The job, and after it the next events: when it is final, all its events are stored."""
+    job = await ProvisionJob.get_or_none(id=job_id)
+    return job, await JobEvent.filter(job_id=job_id, seq__gt=position).order_by("seq").limit(MAX_PAGE_SIZE)

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from tortoise.queryset import QuerySet
+
 from models import FINAL, ProvisionJob
 from runner.bus import Topic
 from runner.engine import Engine
+from runner.persist import until_answered
 from runner.viewer import Viewer
 
 RELOOK_SECONDS = 30.0
@@ -30,7 +33,7 @@ async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None)
     with engine.bus.listen(*states, *events) as listener, engine.bus.listen(*states) as moved:
         query = ProvisionJob.exclude(status__in=list(FINAL)) if ids is None else ProvisionJob.filter(id__in=list(ids))
         told: dict[int, object] = {}
-        for job in await query.order_by("id"):
+        for job in await _found(query):
             told[job.id] = _state(job)
             yield job
         while True:
@@ -38,7 +41,7 @@ async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None)
             moved.forget()
             # After a silence look at what may still move, in case a wake-up was lost.
             looked = dirty or set(told)
-            for job in await ProvisionJob.filter(id__in=list(looked)).order_by("id") if looked else []:
+            for job in await _found(ProvisionJob.filter(id__in=list(looked))) if looked else []:
                 if told.get(job.id) != _state(job):
                     yield job
                 told[job.id] = _state(job)
@@ -46,6 +49,13 @@ async def follow_jobs(engine: Engine, viewer: Viewer, ids: Sequence[int] | None)
                     del told[job.id]
             await asyncio.sleep(STATES_SECONDS)
             await moved.wait(GATHER_SECONDS - STATES_SECONDS)
+
+
+async def _found(query: QuerySet[ProvisionJob]) -> list[ProvisionJob]:
+    async def look() -> list[ProvisionJob]:
+        return await query.order_by("id")
+
+    return await until_answered(look)
 
 
 def _state(job: ProvisionJob) -> object:

@@ -6,6 +6,7 @@ chunks were cut when they were stored.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from models import LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES, Run
@@ -14,6 +15,7 @@ from runner.cut import text_end
 from runner.engine import Engine
 from runner.errors import BadInput, quoted
 from runner.limits import MAX_PAGE_BYTES
+from runner.persist import until_answered
 from runner.piece import Piece
 from runner.viewer import Viewer
 
@@ -125,7 +127,7 @@ def _merge(job_id: int, rows: list[Run], start: int, stop: int) -> Piece:
 
 async def find_watched(engine: Engine, viewer: Viewer, job_id: int) -> ProvisionJob | None:
     """The job, or None, as `find_job` answers; watchers who come at once share one look at the table."""
-    return await engine.shelf.job(job_id)
+    return await until_answered(lambda: engine.shelf.job(job_id))
 
 
 async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: str | None) -> AsyncIterator[Piece]:
@@ -135,12 +137,12 @@ async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: s
     shelf = engine.shelf
     with shelf.followed(job.id), engine.bus.listen((Topic.LOG, job.id), (Topic.JOB, job.id)) as listener:
         # Looked at after listening and before reading: when it is final, its log is already whole.
-        current = await shelf.job(job.id)
+        current = await find_watched(engine, viewer, job.id)
         while current is not None:
             job = current
             last: Piece | None = None
             # Of a log that is being pruned nothing more is read: its end alone is still told.
-            while not job.log_pruned_at and (piece := await shelf.piece(job.id, position)):
+            while not job.log_pruned_at and (piece := await until_answered(partial(shelf.piece, job.id, position))):
                 position = piece.stop
                 last = _ended(piece) if job.final and position == job.log_size else piece
                 yield last
@@ -151,7 +153,7 @@ async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: s
             if last is None:
                 dirty = await listener.wait(RELOOK_SECONDS)
                 if not dirty or (Topic.JOB, job.id) in dirty:
-                    current = await shelf.job(job.id)
+                    current = await find_watched(engine, viewer, job.id)
         yield await _nothing_more(job, position)
 
 

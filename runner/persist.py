@@ -1,4 +1,4 @@
-"""Writing to a database that may be away: what happened is on disk, so it is written when the database is back."""
+"""A database that may be away: what happened is on disk and is written later, and who follows a job waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,4 +26,17 @@ async def until_stored(what: str, job_id: int, write: Callable[[], Awaitable[T]]
             if isinstance(error.__cause__, asyncpg.DataError):
                 raise
             log.warning("not stored yet, trying again", what=what, job=job_id, error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def until_answered(read: Callable[[], Awaitable[T]]) -> T:
+    """The answer of `read`, asked again for as long as the database is away: for those who follow what goes on.
+
+    A question that is wrong fails at once, as does a SQLite file that cannot be read.
+    """
+    while True:
+        try:
+            return await read()
+        except DBConnectionError as error:
+            log.debug("nothing can be read, trying again", error=str(error))
             await asyncio.sleep(RETRY_SECONDS)

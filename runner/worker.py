@@ -3,6 +3,7 @@
 import asyncio
 
 import structlog
+from tortoise.exceptions import BaseORMException
 from tortoise.expressions import Q, Subquery
 
 from models import FailureReason, JobStatus, ProvisionJob, ServerLock
@@ -51,8 +52,8 @@ class Worker:
                 await asyncio.sleep(STRAY_SECONDS)
                 try:
                     await self._take_up(group)
-                except Exception:
-                    log.exception("running jobs could not be looked for")
+                except (BaseORMException, OSError) as error:
+                    log.warning("running jobs cannot be looked for", error=str(error))
 
     async def _take_up(self, group: asyncio.TaskGroup) -> None:
         """Follow the RUNNING jobs that nobody follows. They run whether a slot is free or not."""

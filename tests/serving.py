@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from aiohttp import ClientSession
 
@@ -39,6 +39,16 @@ class Served:
         await self.process.wait()
 
 
+@contextmanager
+def _log(file: Path | str | None) -> Iterator[IO[bytes] | None]:
+    """Where a process logs to: that file, else where this one does."""
+    if file is None:
+        yield None
+    else:
+        with Path(file).open("ab") as opened:
+            yield opened
+
+
 def environment(data_dir: Path, ansible_dir: Path, **settings: str) -> dict[str, str]:
     """What a server process gets: its settings, and nothing of the developer's environment."""
     given = {f"PLAYCAST_{name.upper()}": value for name, value in settings.items()}
@@ -54,17 +64,24 @@ def environment(data_dir: Path, ansible_dir: Path, **settings: str) -> dict[str,
 
 @asynccontextmanager
 async def serving(
-    data_dir: Path, ansible_dir: Path, *, program: Sequence[str] = PLAYCAST, **settings: str
+    data_dir: Path,
+    ansible_dir: Path,
+    *,
+    program: Sequence[str] = PLAYCAST,
+    log: Path | str | None = None,
+    **settings: str,
 ) -> AsyncIterator[Served]:
-    """`playcast serve` on a free port, until the context ends or the process was killed."""
-    process = await asyncio.create_subprocess_exec(
-        *program,
-        *("serve", "--port", "0"),
-        cwd=CHECKOUT,
-        env=environment(data_dir, ansible_dir, **settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
+    """`playcast serve` on a free port, until the context ends or the process was killed; `log` is where it logs to."""
+    with _log(log) as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *program,
+            *("serve", "--port", "0"),
+            cwd=CHECKOUT,
+            env=environment(data_dir, ansible_dir, **settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
     try:
         assert process.stdout is not None
         line = (await process.stdout.readline()).decode()
@@ -87,17 +104,19 @@ async def serving(
 
 @asynccontextmanager
 async def worker_process(
-    data_dir: Path, ansible_dir: Path, name: str, **settings: str
+    data_dir: Path, ansible_dir: Path, name: str, log: Path | str | None = None, **settings: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """`playcast worker` until the context ends or the process was killed."""
-    process = await asyncio.create_subprocess_exec(
-        *PLAYCAST,
-        *("worker", "--name", name),
-        cwd=CHECKOUT,
-        env=environment(data_dir, ansible_dir, **settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
+    with _log(log) as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *PLAYCAST,
+            *("worker", "--name", name),
+            cwd=CHECKOUT,
+            env=environment(data_dir, ansible_dir, **settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
     try:
         assert process.stdout is not None
         line = (await process.stdout.readline()).decode()

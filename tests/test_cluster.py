@@ -5,18 +5,15 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.api import Api
+from tests.cluster import Cluster, text_of
 from tests.launchers import until
 from tests.postgres import fresh_database
-from tests.serving import Served, serving, worker_process
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
-KEY = "5wcVNhHBzoVnT1GH1kzuT_XVxgvOEmBOQOjIUvIJx8Q="
 # Each start leaves a line; the job goes on until it is let go.
 MARK = """
 - hosts: all
@@ -29,44 +26,6 @@ MARK = """
 WORKERS = "{ system { queue { pending running workers { name running slots } } } }"
 LOST = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
 MESSAGES = "subscription M($ids: [ID!]) { jobUpdated(ids: $ids) { status message } }"
-LOG = "subscription L($id: ID!) { jobLog(jobId: $id) { text end } }"
-
-
-@dataclass
-class Cluster:
-    """Servers and workers on one database."""
-
-    stack: AsyncExitStack
-    folder: Path
-    ansible_dir: Path
-    url: str
-    servers: list[Served] = field(default_factory=list)
-    workers: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
-
-    @property
-    def settings(self) -> dict[str, str]:
-        return {"database_url": self.url, "secret_key": KEY, "lost_grace": "3"}
-
-    async def serve(self) -> Api:
-        """One more server."""
-        data_dir = self.folder / f"api{len(self.servers)}"
-        served = await self.stack.enter_async_context(serving(data_dir, self.ansible_dir, **self.settings))
-        self.servers.append(served)
-        return served.api
-
-    async def work(self, name: str) -> asyncio.subprocess.Process:
-        """One more worker, or one that comes back."""
-        data_dir = self.folder / name
-        process = worker_process(data_dir, self.ansible_dir, name, **self.settings)
-        self.workers[name] = await self.stack.enter_async_context(process)
-        return self.workers[name]
-
-    def starts(self) -> list[str]:
-        file = self.folder / "starts"
-        return file.read_text().split() if file.exists() else []
-
-    def let_go(self) -> None:
-        (self.folder / "go").touch()
 
 
 @pytest.fixture
@@ -78,17 +37,6 @@ async def cluster(
     async with AsyncExitStack() as stack:
         yield Cluster(stack, tmp_path, ansible_dir, url)
         (tmp_path / "go").touch()
-
-
-async def text_of(api: Api, job: str) -> str:
-    """The whole log, as a watcher on one server sees it."""
-    text = ""
-    async with api.subscribe(LOG, id=job) as results:
-        async for result in results:
-            text += result["jobLog"]["text"]
-            if result["jobLog"]["end"]:
-                break
-    return text
 
 
 async def test_a_job_asked_for_here_runs_there_and_is_watched_elsewhere(cluster: Cluster) -> None:

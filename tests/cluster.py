@@ -1,0 +1,62 @@
+"""Servers and workers on one PostgreSQL, each a process of its own that can be killed and started again."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.api import Api
+from tests.serving import Served, serving, worker_process
+
+KEY = "5wcVNhHBzoVnT1GH1kzuT_XVxgvOEmBOQOjIUvIJx8Q="
+LOG = "subscription L($id: ID!) { jobLog(jobId: $id) { text end } }"
+
+
+@dataclass
+class Cluster:
+    """Servers and workers on one database; all are ended with `stack`."""
+
+    stack: AsyncExitStack
+    folder: Path
+    ansible_dir: Path
+    url: str
+    settings: dict[str, str] = field(default_factory=lambda: {"lost_grace": "3"})
+    servers: dict[str, Served] = field(default_factory=dict)
+    workers: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+
+    def _settings(self, more: dict[str, str]) -> dict[str, str]:
+        return {"database_url": self.url, "secret_key": KEY, **self.settings, **more}
+
+    async def serve(self, name: str | None = None, **more: str) -> Api:
+        """One more server, or one that comes back."""
+        name = name or f"api{len(self.servers)}"
+        process = serving(self.folder / name, self.ansible_dir, log=self.folder / f"{name}.log", **self._settings(more))
+        self.servers[name] = await self.stack.enter_async_context(process)
+        return self.servers[name].api
+
+    async def work(self, name: str, **more: str) -> asyncio.subprocess.Process:
+        """One more worker, or one that comes back."""
+        log = self.folder / f"{name}.log"
+        process = worker_process(self.folder / name, self.ansible_dir, name, log=log, **self._settings(more))
+        self.workers[name] = await self.stack.enter_async_context(process)
+        return self.workers[name]
+
+    def starts(self) -> list[str]:
+        """The servers that a job of the recipe `mark` has begun on, in order."""
+        file = self.folder / "starts"
+        return file.read_text().split() if file.exists() else []
+
+    def let_go(self) -> None:
+        """Let those jobs go on."""
+        (self.folder / "go").touch()
+
+
+async def text_of(api: Api, job: str) -> str:
+    """The whole log, as a watcher on one server sees it."""
+    text = ""
+    async with api.subscribe(LOG, id=job) as results:
+        async for result in results:
+            text += result["jobLog"]["text"]
+            if result["jobLog"]["end"]:
+                break
+    return text

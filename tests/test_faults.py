@@ -1,0 +1,70 @@
+"""Faults: parts of a cluster die, stand still and are cut off, while jobs run; no job is lost, doubled or stuck.
+
+In the order of the test: kill -9 of a worker and of a server, which come back; PostgreSQL killed for 1 second; a worker
+stopped, and another's way to the database frozen, for 30; PostgreSQL killed for 10 and for 45 seconds; kill -9 of a
+worker that does not come back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.faults import LINES, PLAYBOOK, Faults
+from tests.faults_truth import check
+from tests.mortal_postgres import FreezingProxy, mortal_postgres
+from tests.postgres import fresh_database
+
+JOBS = 70
+PAUSE = 1.6
+
+
+@pytest.fixture
+async def faults(tmp_path: Path, ansible_dir: Path) -> AsyncIterator[Faults]:
+    (tmp_path / "marks").mkdir()
+    playbook = PLAYBOOK.replace("MARKS", str(tmp_path / "marks")).replace("LINES", str(LINES)).replace("PAUSE", "0.1")
+    (ansible_dir / "playbooks" / "marks.yml").write_text(playbook)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(mortal_postgres())
+        proxy = FreezingProxy(database.socket)
+        await proxy.start()
+        stack.push_async_callback(proxy.stop)
+        url = await fresh_database(database.url, "faults")
+        cluster = Cluster(stack, tmp_path, ansible_dir, url, {"lost_grace": "20"})
+        yield Faults(cluster, database, proxy)
+
+
+async def happen(faults: Faults) -> None:
+    """One fault after the other."""
+    await asyncio.sleep(6)
+    await faults.renew_worker("w1")
+    await faults.kill_server("api0", 1)
+    await asyncio.sleep(2)
+    await faults.database.away(1)
+    await asyncio.sleep(6)
+    faults.may_be_lost |= await faults.running("w2", "w3")
+    await asyncio.gather(faults.freeze_worker("w2", 30), faults.proxy.frozen(30))
+    await asyncio.sleep(5)
+    await faults.database.away(10)
+    await asyncio.sleep(6)
+    await faults.database.away(45)
+    await asyncio.sleep(6)
+    faults.left |= await faults.kill_worker("w1")
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_no_fault_loses_doubles_or_stops_a_job(faults: Faults, tmp_path: Path) -> None:
+    await faults.start()
+    async with asyncio.timeout(420), asyncio.TaskGroup() as group:
+        group.create_task(happen(faults))
+        group.create_task(faults.submit_all(JOBS, PAUSE))
+    endings = await check(faults, tmp_path / "marks")
+    # Each of the three workers that were away ran something then.
+    assert endings["WORKER_LOST, told late"] >= 2
+    assert endings["WORKER_LOST"] >= 1
+    assert endings["SUCCESS"] >= JOBS - 9
