@@ -6,7 +6,7 @@ from gql.schema import make_schema
 from playcast import __version__
 from playcast.auth import Gate
 from playcast.checkpoint import checkpointer
-from playcast.cluster import make_worker, queue, shared, working
+from playcast.cluster import make_pruner, make_worker, queue, shared, working
 from playcast.lifetimes import database, in_background
 from playcast.metrics import make_registry
 from playcast.postgres import connector
@@ -21,7 +21,6 @@ from runner.engine import Engine
 from runner.errors import PlaycastError
 from runner.facts import Facts
 from runner.notify import NotifyBus
-from runner.prune import Pruner
 from runner.recipes import RecipeBook
 from runner.shelf import Shelf
 from runner.start import ColdStart
@@ -78,7 +77,7 @@ def make_app(settings: Settings) -> web.Application:
     check_safe(settings)
     engine = make_engine(settings)
     worker = make_worker(engine, settings) if settings.runs_jobs else None
-    pruner = Pruner(settings.retention, settings.jobs_dir)
+    pruner = make_pruner(settings)
     gate = Gate(settings.token)
     view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=settings.graphiql)
     app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)

@@ -10,14 +10,17 @@ from tortoise.exceptions import BaseORMException
 
 from playcast import __version__
 from playcast.lifetimes import Lifetime, connections, in_background, launcher
-from playcast.postgres import plain_url
+from playcast.postgres import connector, plain_url
 from playcast.settings import Settings
 from runner.dispatch import Dispatcher
 from runner.engine import Engine
 from runner.errors import PlaycastError
+from runner.janitor import Janitor
 from runner.lost import Watch
 from runner.notify import NotifyBus
+from runner.prune import Pruner
 from runner.registry import Home, Registry
+from runner.turn import PRUNING, advisory
 from runner.worker import Worker
 
 log = structlog.get_logger()
@@ -32,6 +35,12 @@ def queue(url: str) -> Dispatcher:
     return ProcrastinateDispatcher(plain_url(url))
 
 
+def make_pruner(settings: Settings) -> Pruner:
+    """The pruner of this process; those that share a database take turns."""
+    turn = None if settings.embedded else advisory(connector(settings.database_url), PRUNING)
+    return Pruner(settings.retention, settings.jobs_dir, turn)
+
+
 def make_worker(engine: Engine, settings: Settings) -> Worker:
     """The worker of this process."""
     return Worker(engine, settings.worker, settings.slots, alone=settings.embedded)
@@ -41,7 +50,8 @@ def shared(settings: Settings, engine: Engine) -> list[Lifetime]:
     """What each process does that shares a database."""
     bus = engine.bus
     ways = [in_background(bus.work)] if isinstance(bus, NotifyBus) else []
-    return [*ways, in_background(Watch(engine, settings.lost_grace).work)]
+    sweeps = in_background(Janitor(engine.jobs_dir).work)
+    return [*ways, in_background(Watch(engine, settings.lost_grace).work), sweeps]
 
 
 def working(settings: Settings, engine: Engine, worker: Worker) -> list[Lifetime]:

@@ -1,13 +1,13 @@
 """The command `playcast prune`: remove old logs and jobs now, or say what would go."""
 
 import typer
-from tortoise.exceptions import OperationalError
+from tortoise.exceptions import DBConnectionError, OperationalError
 
+from playcast.cluster import make_pruner
 from playcast.database import WriterLock, dialect, migrate, opened
 from playcast.readonly import existing_file, opened_read_only
 from playcast.settings import Settings
 from runner.errors import PlaycastError
-from runner.prune import Pruner
 from runner.retention import Totals, Victim
 
 _NOTHING_LIMITED = (
@@ -33,9 +33,15 @@ async def prune(chosen: Settings) -> int:
         if embedded:
             await migrate(chosen.database_url)
         async with opened(chosen.database_url):
-            totals, stuck = await Pruner(chosen.retention, chosen.jobs_dir).run()
+            ran = await make_pruner(chosen).run()
+    except (OperationalError, DBConnectionError) as error:
+        raise _unreadable(error) from error
     finally:
         lock.release()
+    if ran is None:
+        typer.echo("another process prunes this database just now, so nothing was done here")
+        return 0
+    totals, stuck = ran
     typer.echo(_told("removed", totals))
     return 1 if stuck else 0
 
@@ -48,14 +54,18 @@ async def show_what_would_go(chosen: Settings) -> int:
     totals = Totals()
     try:
         async with opened_read_only(chosen.database_url):
-            async for victim in Pruner(chosen.retention, chosen.jobs_dir).chosen():
+            async for victim in make_pruner(chosen).chosen():
                 typer.echo(_line(victim))
                 totals.add(victim)
-    except OperationalError as error:
-        message = f"the database cannot be read ({error}); if another version made it, run `playcast migrate` first"
-        raise PlaycastError(message) from error
+    except (OperationalError, DBConnectionError) as error:
+        raise _unreadable(error) from error
     typer.echo(_told("would remove", totals))
     return 0
+
+
+def _unreadable(error: Exception) -> PlaycastError:
+    advice = "if another version made it, run `playcast migrate` first"
+    return PlaycastError(f"the database cannot be read ({error}); {advice}")
 
 
 def _line(victim: Victim) -> str:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from playcast.app import make_engine
 from playcast.cluster import make_worker, shared, working
-from playcast.lifetimes import database
+from playcast.lifetimes import database, in_background
 from playcast.settings import Settings
 from runner.errors import PlaycastError
 
@@ -22,8 +22,10 @@ async def work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     engine = make_engine(settings)
     worker = make_worker(engine, settings)
+    facts = in_background(lambda: engine.facts.work(engine.recipes))
+    lifetimes = (database(settings, engine), *shared(settings, engine), *working(settings, engine, worker), facts)
     async with AsyncExitStack() as stack:
-        for lifetime in (database(settings, engine), *shared(settings, engine), *working(settings, engine, worker)):
+        for lifetime in lifetimes:
             await stack.enter_async_context(asynccontextmanager(lifetime)(None))
         print(f"Worker {worker.name} takes jobs", flush=True)  # noqa: T201 (the one line that it promises)
         await stop.wait()

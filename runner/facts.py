@@ -24,6 +24,7 @@ from pathlib import Path
 
 import structlog
 from cryptography.fernet import Fernet, InvalidToken
+from tortoise.exceptions import BaseORMException
 
 from models import ProvisionJob, Server, ServerAuthKind
 from runner.inventory import Target, host_name
@@ -36,6 +37,8 @@ MOST_BYTES = 1024 * 1024
 MOST_AT_ONCE = 64 * 1024 * 1024
 """Of all facts that one job gets; its other servers gather theirs."""
 EVERY_SECONDS = 600.0
+_STEP = 256
+_MAX_ID = 2**31 - 1
 # Encrypted, they are a third larger.
 _MOST_LINE = MOST_BYTES // 2 * 3
 
@@ -129,13 +132,28 @@ class Facts:
                 if now - place.stat().st_mtime >= (seconds.get(place.parent.name) or 0):
                     _remove(place)
 
+    async def forget_deleted(self) -> None:
+        """Remove the facts of servers that are no more: whoever deleted one removed those of its own machine alone."""
+        # Looked at before the table: no server that comes meanwhile is taken for one that has gone.
+        kept = await asyncio.to_thread(self._server_ids)
+        for start in range(0, len(kept), _STEP):
+            some = kept[start : start + _STEP]
+            there = {server.id for server in await Server.filter(id__in=some).only("id")}
+            for server_id in set(some) - there:
+                await asyncio.to_thread(self.forget, server_id)
+
+    def _server_ids(self) -> list[int]:
+        names = {place.name.removeprefix("srv-") for place in self._folder.glob("*/srv-*")}
+        return [int(name) for name in names if name.isascii() and name.isdigit() and int(name) <= _MAX_ID]
+
     async def work(self, recipes: RecipeBook) -> None:
-        """Expire now and every 10 minutes until cancelled."""
+        """Remove what is too old, or of nobody, now and every 10 minutes until cancelled."""
         while True:
             try:
                 seconds = {recipe.name: recipe.sidecar.fact_cache for recipe in recipes.all()}
                 await asyncio.to_thread(self.expire, seconds)
-            except OSError as error:
+                await self.forget_deleted()
+            except (BaseORMException, OSError) as error:
                 log.warning("old facts cannot be removed", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)
 

