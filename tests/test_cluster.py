@@ -9,20 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster, text_of
+from tests.cluster import MARK, Cluster, text_of
 from tests.launchers import until
 from tests.postgres import fresh_database
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
-# Each start leaves a line; the job goes on until it is let go.
-MARK = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - ansible.builtin.shell: "echo {{ server_name }} >> FOLDER/starts; echo began"
-    - ansible.builtin.shell: "while [ ! -e FOLDER/go ]; do sleep 0.1; done"
-    - ansible.builtin.debug: {msg: the end}
-"""
 WORKERS = "{ system { queue { pending running workers { name running slots } } } }"
 LOST = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
 MESSAGES = "subscription M($ids: [ID!]) { jobUpdated(ids: $ids) { status message } }"
