@@ -111,3 +111,20 @@ async def test_a_canceled_job_stops_wherever_it_runs(cluster: Cluster) -> None:
     await until(lambda: cluster.starts() == ["s0"])
     await second.ask("mutation($id: ID!) { cancelJob(input: {jobId: $id}) { userErrors { message } } }", id=job)
     assert (await first.finished(job))["status"] == "CANCELED"
+
+
+RETRY = "mutation($id: ID!) { retryJob(input: {jobId: $id}) { job { id retryOf { id } } userErrors { message } } }"
+
+
+async def test_a_deadline_holds_and_any_server_retries(cluster: Cluster) -> None:
+    first, second = await cluster.serve(), await cluster.serve()
+    await cluster.work("w1")
+    server = await first.create_server(name="s0")
+    job = (await first.run("mark", server, timeoutSeconds=3))["id"]
+    ended = await second.finished(job)
+    assert (ended["status"], ended["failureReason"]) == ("ERROR", "TIMEOUT")
+    cluster.let_go()
+    payload = (await second.ask(RETRY, id=job))["retryJob"]
+    assert (payload["userErrors"], payload["job"]["retryOf"]) == ([], {"id": job})
+    assert (await first.finished(payload["job"]["id"]))["status"] == "SUCCESS"
+    assert cluster.starts() == ["s0", "s0"]
