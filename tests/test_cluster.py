@@ -120,7 +120,7 @@ async def test_a_deadline_holds_and_any_server_retries(cluster: Cluster) -> None
     first, second = await cluster.serve(), await cluster.serve()
     await cluster.work("w1")
     server = await first.create_server(name="s0")
-    job = (await first.run("mark", server, timeoutSeconds=3))["id"]
+    job = (await first.run("mark", server, timeoutSeconds=10))["id"]
     ended = await second.finished(job)
     assert (ended["status"], ended["failureReason"]) == ("ERROR", "TIMEOUT")
     cluster.let_go()
