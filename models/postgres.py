@@ -54,8 +54,9 @@ class _TransactionClient(TransactionWrapper, _Client):
             await super().rollback()
         except AWAY:
             # Nothing is left to roll back with the connection gone; one that does not answer must not be used again.
-            self._connection.terminate()
             self._finalized = True
+            with suppress(asyncpg.InterfaceError):
+                self._connection.terminate()
 
     async def close_transaction(self, *, commit: bool) -> None:
         """End it, unless that was done before."""

@@ -26,9 +26,11 @@ from runner.shelf import Shelf
 from runner.start import ColdStart
 from runner.vault import Vault, key_from_file
 from runner.warmstart import WarmStart
+from runner.worker import Worker
 
 MAX_BODY_BYTES = 1024 * 1024
 ENGINE = web.AppKey("engine", Engine)
+WORKER = web.AppKey("worker", Worker)
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -82,6 +84,8 @@ def make_app(settings: Settings) -> web.Application:
     view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=settings.graphiql)
     app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)
     app[ENGINE] = engine
+    if worker is not None:
+        app[WORKER] = worker
     registry = make_registry(worker, engine.starter, pruner)
     app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view)])
 

@@ -11,13 +11,14 @@ from tortoise.exceptions import BaseORMException
 from playcast import __version__
 from playcast.lifetimes import Lifetime, connections, in_background, launcher
 from playcast.postgres import connector, plain_url
-from playcast.settings import Settings
+from playcast.settings import OnPartition, Settings
 from runner.dispatch import Dispatcher
 from runner.engine import Engine
 from runner.errors import PlaycastError
 from runner.janitor import Janitor
 from runner.lost import Watch
 from runner.notify import NotifyBus
+from runner.partition import Partition
 from runner.prune import Pruner
 from runner.registry import Home, Registry
 from runner.turn import PRUNING, advisory
@@ -56,11 +57,11 @@ def shared(settings: Settings, engine: Engine) -> list[Lifetime]:
 
 def working(settings: Settings, engine: Engine, worker: Worker) -> list[Lifetime]:
     """What each process does that runs jobs. Playbooks go on when it ends; the next start follows them."""
-    runs = in_background(worker.work) if settings.embedded else registered(settings, worker)
+    runs = in_background(worker.work) if settings.embedded else registered(settings, engine, worker)
     return [connections(engine), launcher(engine), runs]
 
 
-def registered(settings: Settings, worker: Worker) -> Lifetime:
+def registered(settings: Settings, engine: Engine, worker: Worker) -> Lifetime:
     """A worker that others know of: it works under its name for as long as that is its own."""
 
     async def lifetime(_app: web.Application | None) -> AsyncIterator[None]:
@@ -68,7 +69,10 @@ def registered(settings: Settings, worker: Worker) -> Lifetime:
         try:
             registry = Registry(worker.name, home.mark, worker.slots, __version__)
             await registry.enter()
-            tasks = [asyncio.create_task(work()) for work in (worker.work, registry.work)]
+            parts = [worker.work, registry.work]
+            if settings.on_partition is OnPartition.STOP:
+                parts.append(Partition(registry.silence, lambda: worker.running, engine.jobs_dir).work)
+            tasks = [asyncio.create_task(work()) for work in parts]
             watching = asyncio.create_task(_until_lost(registry, tasks))
             yield
             for task in (watching, *tasks):

@@ -68,6 +68,8 @@ class Routes:
             return problem(503, f"the database does not answer: {error}")
         if self._worker is not None and not self._worker.working:
             return problem(503, "the worker has stopped; the server log says why")
+        if self._worker is not None and self._worker.draining:
+            return problem(503, "it is told to stop, and waits for running jobs")
         return web.Response(text="ready\n")
 
     async def metrics(self, _request: web.Request) -> web.Response:

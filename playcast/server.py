@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from playcast.app import make_app
+from playcast.app import WORKER, make_app
 from playcast.settings import Settings
+from playcast.stopping import see_off
 from runner.errors import PlaycastError
 
 SHUTDOWN_SECONDS = 5.0
@@ -24,9 +25,8 @@ async def serve(settings: Settings, started: Started | None = None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    app_runner = web.AppRunner(
-        make_app(settings), access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
-    )
+    app = make_app(settings)
+    app_runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS)
     try:
         await app_runner.setup()
         site = web.TCPSite(app_runner, settings.host, settings.port)
@@ -43,6 +43,7 @@ async def serve(settings: Settings, started: Started | None = None) -> None:
         address = _address(settings, app_runner)
         print(f"Playcast is ready on {address}", flush=True)  # noqa: T201 (the one line that serve promises)
         await _until(stop, started, address)
+        await see_off(app.get(WORKER), settings, stop)
     finally:
         await app_runner.cleanup()
 

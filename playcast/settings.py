@@ -28,6 +28,20 @@ class LauncherMode(StrEnum):
     COLD = "cold"
 
 
+class OnStop(StrEnum):
+    """What happens to running jobs when their server or worker is told to stop."""
+
+    LEAVE = "leave"
+    WAIT = "wait"
+
+
+class OnPartition(StrEnum):
+    """What a worker does with running jobs while it cannot reach the database."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
 class Settings(BaseSettings):
     """Every value that an installation may choose."""
 
@@ -72,6 +86,10 @@ class Settings(BaseSettings):
     lost_grace: float = Field(
         60, ge=0, le=86400, description="Seconds that the job of a lost worker keeps its servers."
     )
+    on_partition: OnPartition = Field(
+        OnPartition.CONTINUE, description="What a worker without the database does with its jobs."
+    )
+    on_stop: OnStop = Field(OnStop.LEAVE, description="Whether running jobs are left to the next start or waited for.")
     launcher: LauncherMode = Field(LauncherMode.WARM, description="warm: fork jobs from a process that has ansible.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
     worker: str = Field(

@@ -8,11 +8,12 @@ from playcast.app import make_engine
 from playcast.cluster import make_worker, shared, working
 from playcast.lifetimes import database, in_background
 from playcast.settings import Settings
+from playcast.stopping import see_off
 from runner.errors import PlaycastError
 
 
 async def work(settings: Settings) -> None:
-    """Run jobs of a shared database until SIGINT or SIGTERM; running playbooks go on."""
+    """Run jobs of a shared database until SIGINT or SIGTERM."""
     if settings.embedded:
         raise PlaycastError(
             "PLAYCAST_DATABASE_URL: with SQLite `playcast serve` runs the jobs; workers need PostgreSQL"
@@ -29,3 +30,4 @@ async def work(settings: Settings) -> None:
             await stack.enter_async_context(asynccontextmanager(lifetime)(None))
         print(f"Worker {worker.name} takes jobs", flush=True)  # noqa: T201 (the one line that it promises)
         await stop.wait()
+        await see_off(worker, settings, stop)

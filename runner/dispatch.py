@@ -34,7 +34,7 @@ class Dispatcher(Protocol):
         ...
 
     async def work(self, run: Run, slots: Slots) -> None:
-        """Deliver ids to `run`, one for each free slot, until cancelled."""
+        """Deliver ids to `run`, one for each free slot, until cancelled; none once the slots are closed."""
         ...
 
 
@@ -67,6 +67,10 @@ class LocalDispatcher:
             while True:
                 await slots.take()
                 entry = await self._next()
+                if slots.closed:
+                    # It stands in the table for the next start.
+                    await slots.give()
+                    continue
                 group.create_task(self._deliver(run, entry, slots))
 
     async def _next(self) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from procrastinate.exceptions import ProcrastinateException
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import BaseORMException
 
+from models import JobStatus, ProvisionJob
 from models.transaction import transaction
 from runner.admission import alone
 from runner.dispatch import Run
@@ -90,18 +91,28 @@ class ProcrastinateDispatcher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._mend())
             while True:
+                slots.changed.clear()
+                if not slots.free_for_new:
+                    await slots.changed.wait()
+                    continue
                 try:
                     await self._deliver(group, run, slots)
-                    log.warning("the queue has stopped, it is begun anew")
                 except (ProcrastinateException, psycopg.Error, OSError) as error:
-                    log.warning("the queue cannot be reached, trying again", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                    log.warning("the queue cannot be reached, trying again", error=str(error).strip())
+                if not slots.changed.is_set():
+                    await asyncio.sleep(RETRY_SECONDS)
 
     async def _deliver(self, group: asyncio.TaskGroup, run: Run, slots: Slots) -> None:
-        """Run the engine's worker until it ends. What it has delivered goes on: it is ours, and holds its slot."""
+        """Run the engine's worker until it ends, or may run another number of jobs.
+
+        What it has delivered goes on: it is ours, and holds its slot.
+        """
+        fetched: set[int] = set()
 
         async def start(job_id: int) -> None:
+            fetched.add(job_id)
             await slots.take()
+            fetched.discard(job_id)
             await asyncio.shield(group.create_task(_run(run, job_id, slots)))
 
         connector = procrastinate.PsycopgConnector(
@@ -117,13 +128,29 @@ class ProcrastinateDispatcher:
         async with app.open_async():
             engine = app.run_worker_async(
                 queues=[QUEUE],
-                concurrency=slots.total,
+                concurrency=slots.free_for_new,
                 fetch_job_polling_interval=POLL_SECONDS,
                 shutdown_graceful_timeout=0.0,
                 delete_jobs="always",
                 install_signal_handlers=False,
             )
-            await _until_done(asyncio.create_task(engine))
+            try:
+                await _until_done(asyncio.create_task(engine), slots.changed)
+            finally:
+                await self._give_back(fetched)
+
+    async def _give_back(self, fetched: set[int]) -> None:
+        """Queue again what the engine has fetched and nobody could take: its entry is gone."""
+        if not fetched:
+            return
+        try:
+            async with transaction() as tx:
+                await alone(tx)
+                for job in await ProvisionJob.filter(id__in=list(fetched), status=JobStatus.PENDING):
+                    await self.enqueue(tx, job.id, job.priority)
+        except (BaseORMException, OSError) as error:
+            # The mending finds them, here or in another worker.
+            log.warning("jobs cannot be given back to the queue", error=str(error))
 
     async def _mend(self) -> None:
         """Remove entries that nothing stands for, and write those that are missing."""
@@ -144,21 +171,25 @@ class ProcrastinateDispatcher:
                 log.warning("a job that nobody was told of is queued again", job=row["id"])
 
 
-async def _until_done(engine: asyncio.Task[None]) -> None:
-    """Wait for the engine, and end it when this is cancelled.
+async def _until_done(engine: asyncio.Task[None], changed: asyncio.Event) -> None:
+    """Wait for the engine, and end it when `changed` is set, or when this is cancelled.
 
     It then puts its entries right in the database first. Where that is away it would try for minutes, so each further
     cancellation has it give up the statement that it waits for.
     """
+    change = asyncio.create_task(changed.wait())
     try:
-        await asyncio.wait([engine])
+        await asyncio.wait([engine, change], return_when=asyncio.FIRST_COMPLETED)
     finally:
+        change.cancel()
+        ended = engine.done()
         for _ in range(STOPS):
             if engine.done():
                 break
             engine.cancel()
             await asyncio.wait([engine], timeout=STOP_SECONDS)
-    await engine
+    if ended:
+        await engine
 
 
 async def _run(run: Run, job_id: int, slots: Slots) -> None:

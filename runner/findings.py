@@ -82,6 +82,7 @@ class Findings:
     rebooted: bool = False
     disk_full: bool = False
     log_cut: bool = False
+    cut_off: bool = False
 
 
 def read_findings(job_dir: JobDir) -> Findings:
@@ -103,6 +104,7 @@ def read_findings(job_dir: JobDir) -> Findings:
         rebooted=run is not None and run.get("boot_id") != this_boot(),
         disk_full=_full(job_dir.path),
         log_cut=cut,
+        cut_off=job_dir.cut_off.exists(),
     )
 
 

@@ -22,6 +22,7 @@ class JobDir:
         self.events = self.path / "events.jsonl"
         self.facts = self.path / "facts"
         self.exit = self.path / "exit.json"
+        self.cut_off = self.path / "cut_off"
 
     def make(self) -> None:
         """Create the directory; it may stand already when a launch is tried again."""

@@ -6,6 +6,7 @@ the database up for a whole lease: after an outage all workers look dead.
 
 import asyncio
 import time
+from functools import partial
 
 import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -21,6 +22,8 @@ SELECT job.id, job.fence, job.worker FROM provision_job job LEFT JOIN worker ON 
 WHERE job.status = 'RUNNING' AND job.started_at < now() - make_interval(secs => $1)
 AND (worker.name IS NULL OR worker.heartbeat_at < now() - make_interval(secs => $1)) ORDER BY job.id
 """
+# It may have come back since the others were found.
+_BACK = "SELECT name FROM worker WHERE name = $1 AND heartbeat_at >= now() - make_interval(secs => $2)"
 # Jobs that were judged a while ago and still hold servers. A worker that has come back will tell how they ended.
 _HOLDING = """
 SELECT DISTINCT job.id FROM server_lock held JOIN provision_job job ON job.id = held.job_id
@@ -65,10 +68,15 @@ class Watch:
         for row in lost:
             silence = f"the worker {row['worker']} was not heard of for {LEASE_SECONDS:g} seconds"
             message = f"{silence}; nobody knows how the job ended"
-            if await moves.lose(self._engine, row["id"], row["fence"], message):
+            still = partial(_still_lost, row["worker"])
+            if await moves.lose(self._engine, row["id"], row["fence"], message, still):
                 log.warning("a job is judged lost", job=row["id"], worker=row["worker"])
         await self._free(database)
 
     async def _free(self, database: BaseDBAsyncClient) -> None:
         for row in await database.execute_query_dict(_HOLDING, [self._grace, LEASE_SECONDS]):
             await moves.free(self._engine, row["id"])
+
+
+async def _still_lost(worker: str, tx: BaseDBAsyncClient) -> bool:
+    return not await tx.execute_query_dict(_BACK, [worker, LEASE_SECONDS])

@@ -1,5 +1,6 @@
 """The moves of a job between its states: each with its event and its locks, in one transaction, told to the bus."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -48,12 +49,14 @@ async def finish(engine: Engine, job: ProvisionJob, outcome: Outcome) -> bool:
     return moved
 
 
-async def lose(engine: Engine, job_id: int, fence: int, message: str) -> bool:
-    """RUNNING -> ERROR for a job whose worker is lost; it keeps its servers, where its playbook may go on."""
+async def lose(
+    engine: Engine, job_id: int, fence: int, message: str, still: Callable[[BaseDBAsyncClient], Awaitable[bool]]
+) -> bool:
+    """RUNNING -> ERROR for a job whose worker is `still` lost; it keeps its servers, where its playbook may go on."""
     now = datetime.now(UTC)
     async with transaction() as tx:
         await alone(tx)
-        moved = await ProvisionJob.lose(job_id, fence, message, now)
+        moved = await still(tx) and await ProvisionJob.lose(job_id, fence, message, now)
         if moved:
             await _closed(job_id, now, FailureReason.WORKER_LOST)
     if moved:

@@ -18,6 +18,7 @@ _MOST_NAMED = 5
 _MOST_CAUSES = 3
 _UNKNOWN = "it is not known how far it came"
 _THEN = "look at the servers, then run it again"
+_CUT_OFF = "it was stopped, since its worker could not reach the database (PLAYCAST_ON_PARTITION)"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ def judge(
     if end is None:
         return Outcome(JobStatus.ERROR, FailureReason.WORKER_LOST, _lost(found), None)
     code = int(end["code"])
+    if end["reason"] == "canceled" and found.cut_off:
+        return _error(FailureReason.WORKER_LOST, f"{_CUT_OFF}: {_UNKNOWN}; {_THEN}", code)
     if end["reason"] == "canceled":
         return Outcome(JobStatus.CANCELED, None, "canceled", code)
     if end["reason"] == "timeout":

@@ -96,6 +96,10 @@ class Registry:
                 log.error("another worker has taken this one's name", worker=self._name)
                 self.lost.set()
 
+    def silence(self) -> float:
+        """Seconds since the database last heard of this worker."""
+        return asyncio.get_running_loop().time() - self.renewed_at
+
     async def pause(self, seconds: float) -> None:
         """Stop in good order: jobs that go on are judged only if no worker has this name again after `seconds`."""
         database, mine = get_connection("default"), [self._name, self._home]

@@ -31,6 +31,7 @@ class Worker:
         self.working = False
         self._engine = engine
         self._places = Slots(slots)
+        self._less = asyncio.Event()
         # Alone, it follows whatever runs: it may have got another name since, as a new container does.
         self.alone = alone
         self._mine = Q() if alone else Q(worker=name)
@@ -42,6 +43,18 @@ class Worker:
             await self._work()
         finally:
             self.working = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether it takes no more jobs."""
+        return self._places.closed
+
+    async def drain(self) -> None:
+        """Take no more jobs, and wait until those that run have ended."""
+        self._places.close()
+        while self.running:
+            self._less.clear()
+            await self._less.wait()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -69,8 +82,8 @@ class Worker:
         try:
             await self._guarded(job)
         finally:
-            self.running.discard(job.id)
-            await self._places.give()
+            self._leave(job.id)
+            await self._places.give_anyway()
 
     async def _take(self, job_id: int) -> None:
         if job_id in self.running:
@@ -81,7 +94,11 @@ class Worker:
             if job is not None:
                 await self._guarded(job)
         finally:
-            self.running.discard(job_id)
+            self._leave(job_id)
+
+    def _leave(self, job_id: int) -> None:
+        self.running.discard(job_id)
+        self._less.set()
 
     async def _guarded(self, job: ProvisionJob) -> None:
         """One job's trouble must not end the others; what is not foreseen is tried again before it becomes an ERROR."""

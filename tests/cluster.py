@@ -11,6 +11,16 @@ from tests.serving import Served, serving, worker_process
 KEY = "5wcVNhHBzoVnT1GH1kzuT_XVxgvOEmBOQOjIUvIJx8Q="
 LOG = "subscription L($id: ID!) { jobLog(jobId: $id) { text end } }"
 
+# Each start leaves a line; the job goes on until it is let go.
+MARK = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.shell: "echo {{ server_name }} >> FOLDER/starts; echo began"
+    - ansible.builtin.shell: "while [ ! -e FOLDER/go ]; do sleep 0.1; done"
+    - ansible.builtin.debug: {msg: the end}
+"""
+
 
 @dataclass
 class Cluster:

@@ -9,20 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster, text_of
+from tests.cluster import MARK, Cluster, text_of
 from tests.launchers import until
 from tests.postgres import fresh_database
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
-# Each start leaves a line; the job goes on until it is let go.
-MARK = """
-- hosts: all
-  gather_facts: false
-  tasks:
-    - ansible.builtin.shell: "echo {{ server_name }} >> FOLDER/starts; echo began"
-    - ansible.builtin.shell: "while [ ! -e FOLDER/go ]; do sleep 0.1; done"
-    - ansible.builtin.debug: {msg: the end}
-"""
 WORKERS = "{ system { queue { pending running workers { name running slots } } } }"
 LOST = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
 MESSAGES = "subscription M($ids: [ID!]) { jobUpdated(ids: $ids) { status message } }"
@@ -120,3 +111,20 @@ async def test_a_canceled_job_stops_wherever_it_runs(cluster: Cluster) -> None:
     await until(lambda: cluster.starts() == ["s0"])
     await second.ask("mutation($id: ID!) { cancelJob(input: {jobId: $id}) { userErrors { message } } }", id=job)
     assert (await first.finished(job))["status"] == "CANCELED"
+
+
+RETRY = "mutation($id: ID!) { retryJob(input: {jobId: $id}) { job { id retryOf { id } } userErrors { message } } }"
+
+
+async def test_a_deadline_holds_and_any_server_retries(cluster: Cluster) -> None:
+    first, second = await cluster.serve(), await cluster.serve()
+    await cluster.work("w1")
+    server = await first.create_server(name="s0")
+    job = (await first.run("mark", server, timeoutSeconds=10))["id"]
+    ended = await second.finished(job)
+    assert (ended["status"], ended["failureReason"]) == ("ERROR", "TIMEOUT")
+    cluster.let_go()
+    payload = (await second.ask(RETRY, id=job))["retryJob"]
+    assert (payload["userErrors"], payload["job"]["retryOf"]) == ([], {"id": job})
+    assert (await first.finished(payload["job"]["id"]))["status"] == "SUCCESS"
+    assert cluster.starts() == ["s0", "s0"]

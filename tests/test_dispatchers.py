@@ -100,8 +100,8 @@ class Runs:
 class Working:
     """A worker on a dispatcher while the context is open."""
 
-    def __init__(self, dispatcher: Dispatcher, run: Callable[[int], Any], slots: int) -> None:
-        self._work = dispatcher.work(run, Slots(slots))
+    def __init__(self, dispatcher: Dispatcher, run: Callable[[int], Any], slots: int | Slots) -> None:
+        self._work = dispatcher.work(run, Slots(slots) if isinstance(slots, int) else slots)
 
     async def __aenter__(self) -> None:
         self._task = asyncio.create_task(self._work)
@@ -168,6 +168,71 @@ async def test_a_job_that_could_not_be_taken_comes_again(queue: Queue, monkeypat
     assert (runs.order, tries) == ([job], [2])
 
 
+async def test_closed_slots_get_nothing_more_and_what_runs_goes_on(queue: Queue) -> None:
+    first = await admitted(queue.dispatcher)
+    slots, runs = Slots(2), Runs(held=True)
+    async with Working(queue.dispatcher, runs, slots):
+        await runs.came(1)
+        slots.close()
+        second = await admitted(queue.dispatcher)
+        await asyncio.sleep(1.5)
+        assert (runs.order, runs.now) == ([first], 1)
+        runs.go.set()
+        await until(lambda: runs.now == 0)
+    # It waits for the next process, and did not get lost on the way.
+    later = Runs()
+    async with Working(queue.again(), later, 1):
+        await later.came(1)
+    assert later.order == [second]
+
+
+async def test_jobs_that_are_found_running_take_places_of_new_ones(queue: Queue) -> None:
+    jobs = [await admitted(queue.dispatcher) for _ in range(3)]
+    slots, runs = Slots(2), Runs(held=True)
+    slots.take_anyway()
+    async with Working(queue.dispatcher, runs, slots):
+        await runs.came(1)
+        await asyncio.sleep(1.5)
+        assert runs.order == jobs[:1]
+        await slots.give_anyway()
+        await runs.came(2)
+        runs.go.set()
+        await runs.came(3)
+    assert (runs.order, runs.most) == (jobs, 2)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
+async def test_what_a_full_worker_has_no_place_for_goes_to_another(queue: Queue) -> None:
+    job = await admitted(queue.dispatcher)
+    full, other = Runs(), Runs()
+    slots = Slots(1)
+    slots.take_anyway()
+    async with Working(queue.again(), full, slots), Working(queue.again(), other, 1):
+        await other.came(1)
+    assert (full.order, other.order) == ([], [job])
+
+
+async def entries() -> list[tuple[str, object]]:
+    """State and job of each entry of the engine."""
+    rows = await get_connection("default").execute_query_dict(
+        "SELECT status::text AS status, (args->>'job_id')::bigint AS job FROM procrastinate_jobs ORDER BY id"
+    )
+    return [(row["status"], row["job"]) for row in rows]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
+async def test_what_was_fetched_and_not_taken_is_given_back(queue: Queue) -> None:
+    job = await admitted(queue.dispatcher)
+    slots, runs = Slots(1), Runs()
+    await slots.take()
+    async with Working(queue.dispatcher, runs, slots), asyncio.timeout(LONG):
+        while await entries() != [("doing", job)]:  # noqa: ASYNC110 (the engine tells no event)
+            await asyncio.sleep(0.05)
+    assert (runs.order, await entries()) == ([], [("todo", job)])
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
 async def test_two_workers_share_and_nothing_is_delivered_twice(queue: Queue) -> None:
@@ -207,6 +272,5 @@ async def test_entries_of_ended_jobs_do_not_pile_up(queue: Queue) -> None:
     async with Working(queue.dispatcher, runs, 3):
         await runs.came(3)
         async with asyncio.timeout(LONG):
-            while await get_connection("default").execute_query_dict("SELECT id FROM procrastinate_jobs"):  # noqa: ASYNC110
-                # The engine removes each by itself.
+            while await entries():  # noqa: ASYNC110 (the engine removes each by itself, and tells no event)
                 await asyncio.sleep(0.05)

@@ -30,9 +30,9 @@ async def test_jobs_that_run_already_take_places_that_are_not_there() -> None:
     for _ in range(4):
         slots.take_anyway()
     for _ in range(2):
-        await slots.give()
+        await slots.give_anyway()
         assert await takes(slots, 1) == 0
-    await slots.give()
+    await slots.give_anyway()
     assert await takes(slots, 2) == 1
     assert slots.total == 2
 
@@ -46,4 +46,28 @@ async def test_who_waits_gets_the_place_that_is_given_back() -> None:
     await slots.give()
     async with asyncio.timeout(1):
         await waiting[1]
+    assert await takes(slots, 1) == 0
+
+
+async def test_found_jobs_leave_less_for_new_ones_and_every_change_is_told() -> None:
+    slots = Slots(2)
+    assert (slots.free_for_new, slots.changed.is_set()) == (2, False)
+    for left in (1, 0, 0):
+        slots.changed.clear()
+        slots.take_anyway()
+        assert (slots.free_for_new, slots.changed.is_set()) == (left, True)
+    for left in (0, 1, 2):
+        slots.changed.clear()
+        await slots.give_anyway()
+        assert (slots.free_for_new, slots.changed.is_set()) == (left, True)
+    assert await takes(slots, 3) == 2
+
+
+async def test_closed_slots_give_no_place_though_one_is_free() -> None:
+    slots = Slots(2)
+    await slots.take()
+    slots.close()
+    assert (slots.free_for_new, slots.changed.is_set()) == (0, True)
+    assert await takes(slots, 1) == 0
+    await slots.give()
     assert await takes(slots, 1) == 0
