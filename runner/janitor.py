@@ -80,9 +80,7 @@ class Janitor:
         for job in await removable().filter(id__in=with_log, log_pruned_at__isnull=False).only("id", "created_at"):
             swept.logs += await self._remove(job.id, job.created_at, remove_log, swept)
 
-    async def _remove(
-        self, number: int, created_at: datetime, remove: Callable[[JobDir], bool], swept: Swept
-    ) -> bool:
+    async def _remove(self, number: int, created_at: datetime, remove: Callable[[JobDir], bool], swept: Swept) -> bool:
         """Remove files of a job that was pruned; False if they are not of this job, still in use, or not there."""
 
         def checked() -> bool:

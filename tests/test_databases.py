@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import FailureReason, JobEvent, JobHost, JobStatus, ProvisionJob, Server, ServerTag
 from runner import moves
@@ -118,9 +119,15 @@ async def test_an_end_is_written_once(fleet: Fleet, status: JobStatus) -> None:
 async def test_a_lost_job_ends_once_and_what_comes_late_is_only_told(fleet: Fleet) -> None:
     running = await fleet.start(await fleet.submit(0))
 
-    lost = await asyncio.gather(*(moves.lose(fleet.engine, running.id, running.fence, "silence") for _ in range(4)))
+    async def lose(is_lost: bool) -> bool:
+        async def still(_: BaseDBAsyncClient) -> bool:
+            return is_lost
 
-    assert sorted(lost) == [False, False, False, True]
+        return await moves.lose(fleet.engine, running.id, running.fence, "silence", still)
+
+    assert not await lose(is_lost=False)
+    assert (await ProvisionJob.get(id=running.id)).status is JobStatus.RUNNING
+    assert sorted(await asyncio.gather(*(lose(is_lost=True) for _ in range(4)))) == [False, False, False, True]
     assert not await moves.finish(fleet.engine, running, OUTCOMES[JobStatus.SUCCESS])
     # Its playbook may go on over there.
     assert await fleet.held() == {0: running.id}

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from models import JobStatus, ProvisionJob, PrunedJob, Server, ServerLock
 from runner import janitor, prune
+from runner.discard import remove_directory
 from runner.facts import Facts
 from runner.janitor import Janitor, Swept
 from runner.jobdir import JobDir
@@ -224,6 +226,18 @@ async def test_several_at_one_directory_are_in_nobodys_way(stored: None, rack: P
     assert ran[1] == 0
     assert list((rack / "jobs").iterdir()) == []
     assert await notes() == []
+
+
+def test_a_directory_bears_being_removed_by_several_at_once(tmp_path: Path) -> None:
+    for number in range(1, 21):
+        job_dir = JobDir(tmp_path, number)
+        job_dir.make()
+        for name in range(200):
+            (job_dir.path / f"file-{name}").touch()
+        with ThreadPoolExecutor(4) as threads:
+            removed = list(threads.map(remove_directory, [job_dir] * 4))
+        assert any(removed)
+        assert not job_dir.path.exists()
 
 
 async def test_a_note_is_left_only_where_files_may_be_elsewhere(stored: None, rack: Path, tmp_path: Path) -> None:
