@@ -58,7 +58,7 @@ class Worker:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            await self._take_up(group)
+            await self._take_up(group, judged_before=True)
             await moves.admit_all(self._engine)
             group.create_task(self._engine.dispatcher.work(self._take, self._places))
             while True:
@@ -68,9 +68,14 @@ class Worker:
                 except (BaseORMException, OSError) as error:
                     log.warning("running jobs cannot be looked for", error=str(error))
 
-    async def _take_up(self, group: asyncio.TaskGroup) -> None:
-        """Follow the RUNNING jobs that nobody follows. They run whether a slot is free or not."""
+    async def _take_up(self, group: asyncio.TaskGroup, *, judged_before: bool = False) -> None:
+        """Follow the RUNNING jobs that nobody follows. They run whether a slot is free or not.
+
+        Of those that were judged lost it tells how they ended: at the start of all, later of those that hold servers.
+        """
         judged = Q(failure_reason=FailureReason.WORKER_LOST, id__in=Subquery(ServerLock.all().values("job_id")))
+        if judged_before:
+            judged |= Q(failure_reason=FailureReason.WORKER_LOST, message=moves.lost_message(self.name))
         jobs = ProvisionJob.filter(self._mine, Q(status=JobStatus.RUNNING) | judged)
         for job in await jobs.order_by("id"):
             if job.id not in self.running:
