@@ -3,7 +3,7 @@
 import asyncio
 
 import structlog
-from tortoise.exceptions import BaseORMException
+from tortoise.exceptions import BaseORMException, DBConnectionError
 from tortoise.expressions import Q, Subquery
 
 from models import FailureReason, JobStatus, ProvisionJob, ServerLock
@@ -108,15 +108,21 @@ class Worker:
     async def _guarded(self, job: ProvisionJob) -> None:
         """One job's trouble must not end the others; what is not foreseen is tried again before it becomes an ERROR."""
         run = JobRun(self._engine, job)
-        for pause in (*RETRY_PAUSES, None):
+        pauses = iter(RETRY_PAUSES)
+        while True:
             try:
                 self.ended += await run.to_end()
             except FenceLost:
                 log.warning("this job was judged lost", job=job.id)
                 await run.see_out()
+            except DBConnectionError as error:
+                # That is no trouble of the job, however long it takes.
+                log.warning("a job cannot be followed now", job=job.id, error=str(error))
+                await asyncio.sleep(RETRY_PAUSES[0])
+                continue
             except Exception:
                 log.exception("a job could not be followed", job=job.id)
-                if pause is None:
+                if (pause := next(pauses, None)) is None:
                     self.ended += await run.give_up()
                     return
                 await asyncio.sleep(pause)
