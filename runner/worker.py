@@ -107,14 +107,18 @@ class Worker:
 
     async def _guarded(self, job: ProvisionJob) -> None:
         """One job's trouble must not end the others; what is not foreseen is tried again before it becomes an ERROR."""
-        run = JobRun(self._engine, job)
+        run, lost = JobRun(self._engine, job), False
         pauses = iter(RETRY_PAUSES)
         while True:
             try:
-                self.ended += await run.to_end()
+                if lost:
+                    await run.see_out()
+                else:
+                    self.ended += await run.to_end()
             except FenceLost:
                 log.warning("this job was judged lost", job=job.id)
-                await run.see_out()
+                lost = True
+                continue
             except DBConnectionError as error:
                 # That is no trouble of the job, however long it takes.
                 log.warning("a job cannot be followed now", job=job.id, error=str(error))
@@ -123,7 +127,7 @@ class Worker:
             except Exception:
                 log.exception("a job could not be followed", job=job.id)
                 if (pause := next(pauses, None)) is None:
-                    self.ended += await run.give_up()
+                    self.ended += not lost and await run.give_up()
                     return
                 await asyncio.sleep(pause)
                 continue
