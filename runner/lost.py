@@ -66,11 +66,9 @@ class Watch:
         if now - self._up_since < LEASE_SECONDS:
             return
         for row in lost:
-            silence = f"the worker {row['worker']} was not heard of for {LEASE_SECONDS:g} seconds"
-            message = f"{silence}; nobody knows how the job ended"
-            still = partial(_still_lost, row["worker"])
-            if await moves.lose(self._engine, row["id"], row["fence"], message, still):
-                log.warning("a job is judged lost", job=row["id"], worker=row["worker"])
+            worker = row["worker"]
+            if await moves.lose(self._engine, row["id"], row["fence"], worker, partial(_still_lost, worker)):
+                log.warning("a job is judged lost", job=row["id"], worker=worker)
         await self._free(database)
 
     async def _free(self, database: BaseDBAsyncClient) -> None:

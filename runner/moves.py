@@ -10,6 +10,7 @@ from models.transaction import transaction
 from runner.admission import admit_waiting, alone, release
 from runner.bus import Topic
 from runner.engine import Engine
+from runner.lease import LEASE_SECONDS
 from runner.outcome import Outcome
 
 
@@ -50,18 +51,23 @@ async def finish(engine: Engine, job: ProvisionJob, outcome: Outcome) -> bool:
 
 
 async def lose(
-    engine: Engine, job_id: int, fence: int, message: str, still: Callable[[BaseDBAsyncClient], Awaitable[bool]]
+    engine: Engine, job_id: int, fence: int, worker: str, still: Callable[[BaseDBAsyncClient], Awaitable[bool]]
 ) -> bool:
     """RUNNING -> ERROR for a job whose worker is `still` lost; it keeps its servers, where its playbook may go on."""
     now = datetime.now(UTC)
     async with transaction() as tx:
         await alone(tx)
-        moved = await still(tx) and await ProvisionJob.lose(job_id, fence, message, now)
+        moved = await still(tx) and await ProvisionJob.lose(job_id, fence, lost_message(worker), now)
         if moved:
             await _closed(job_id, now, FailureReason.WORKER_LOST)
     if moved:
         engine.bus.publish(Topic.JOB, job_id)
     return moved
+
+
+def lost_message(worker: str) -> str:
+    """What a job says whose worker is judged lost."""
+    return f"the worker {worker} was not heard of for {LEASE_SECONDS:g} seconds; nobody knows how the job ended"
 
 
 async def late(engine: Engine, job: ProvisionJob, said: str) -> None:

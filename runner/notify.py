@@ -17,6 +17,7 @@ from tortoise.exceptions import BaseORMException
 from tortoise.expressions import Q
 
 from models import FINAL, ProvisionJob
+from models.postgres import AWAY
 from runner.bus import Key, Listener, LocalBus, Topic
 
 CHANNEL = "playcast"
@@ -29,7 +30,7 @@ ALIVE_SECONDS = 5.0
 MAX_PAYLOAD = 7900
 _LETTERS = {Topic.LOG: "l", Topic.JOB: "j", Topic.EVENTS: "e"}
 _TOPICS = {letter: topic for topic, letter in _LETTERS.items()}
-_TROUBLES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, BaseORMException)
+_TROUBLES: tuple[type[Exception], ...] = (*AWAY, BaseORMException)
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import structlog
-from tortoise.exceptions import BaseORMException
+from tortoise.exceptions import BaseORMException, DBConnectionError
 from tortoise.expressions import Q, Subquery
 
 from models import FailureReason, JobStatus, ProvisionJob, ServerLock
@@ -58,7 +58,7 @@ class Worker:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            await self._take_up(group)
+            await self._take_up(group, judged_before=True)
             await moves.admit_all(self._engine)
             group.create_task(self._engine.dispatcher.work(self._take, self._places))
             while True:
@@ -68,9 +68,14 @@ class Worker:
                 except (BaseORMException, OSError) as error:
                     log.warning("running jobs cannot be looked for", error=str(error))
 
-    async def _take_up(self, group: asyncio.TaskGroup) -> None:
-        """Follow the RUNNING jobs that nobody follows. They run whether a slot is free or not."""
+    async def _take_up(self, group: asyncio.TaskGroup, *, judged_before: bool = False) -> None:
+        """Follow the RUNNING jobs that nobody follows. They run whether a slot is free or not.
+
+        Of those that were judged lost it tells how they ended: at the start of all, later of those that hold servers.
+        """
         judged = Q(failure_reason=FailureReason.WORKER_LOST, id__in=Subquery(ServerLock.all().values("job_id")))
+        if judged_before:
+            judged |= Q(failure_reason=FailureReason.WORKER_LOST, message=moves.lost_message(self.name))
         jobs = ProvisionJob.filter(self._mine, Q(status=JobStatus.RUNNING) | judged)
         for job in await jobs.order_by("id"):
             if job.id not in self.running:
@@ -102,17 +107,27 @@ class Worker:
 
     async def _guarded(self, job: ProvisionJob) -> None:
         """One job's trouble must not end the others; what is not foreseen is tried again before it becomes an ERROR."""
-        run = JobRun(self._engine, job)
-        for pause in (*RETRY_PAUSES, None):
+        run, lost = JobRun(self._engine, job), False
+        pauses = iter(RETRY_PAUSES)
+        while True:
             try:
-                self.ended += await run.to_end()
+                if lost:
+                    await run.see_out()
+                else:
+                    self.ended += await run.to_end()
             except FenceLost:
                 log.warning("this job was judged lost", job=job.id)
-                await run.see_out()
+                lost = True
+                continue
+            except DBConnectionError as error:
+                # That is no trouble of the job, however long it takes.
+                log.warning("a job cannot be followed now", job=job.id, error=str(error))
+                await asyncio.sleep(RETRY_PAUSES[0])
+                continue
             except Exception:
                 log.exception("a job could not be followed", job=job.id)
-                if pause is None:
-                    self.ended += await run.give_up()
+                if (pause := next(pauses, None)) is None:
+                    self.ended += not lost and await run.give_up()
                     return
                 await asyncio.sleep(pause)
                 continue

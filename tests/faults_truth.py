@@ -30,7 +30,9 @@ async def check(faults: Faults, marks: Path) -> Counter[str]:
             endings[_check_end(row, faults)] += 1
             await _check_log(connection, faults, numbers[row["id"]], row)
         assert await connection.fetchval("SELECT count(*) FROM server_lock") == 0
-        assert await connection.fetch("SELECT id, args, status FROM procrastinate_jobs") == []
+        # What a worker that is gone has fetched stands until somebody mends the queue.
+        entries = await connection.fetch("SELECT (args->>'job_id')::bigint AS job FROM procrastinate_jobs")
+        assert {entry["job"] for entry in entries} <= faults.left
     finally:
         await connection.close()
     _check_marks(marks, list(faults.jobs))

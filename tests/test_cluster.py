@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api import Api
 from tests.cluster import MARK, Cluster, text_of
 from tests.launchers import until
 from tests.postgres import fresh_database
@@ -16,6 +17,7 @@ from tests.postgres import fresh_database
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
 WORKERS = "{ system { queue { pending running workers { name running slots } } } }"
 LOST = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
+LATE = f"{LOST}; its worker came back: it ended as SUCCESS"
 MESSAGES = "subscription M($ids: [ID!]) { jobUpdated(ids: $ids) { status message } }"
 
 
@@ -65,6 +67,19 @@ async def test_a_killed_worker_loses_its_job_once_and_another_goes_on(cluster: C
     cluster.let_go()
     assert (await api.finished(waiting))["status"] == "SUCCESS"
     assert cluster.starts() == ["s0", "s0"]
+    # However late it is, when it comes back it tells how the job ended, and nothing else changes.
+    await cluster.work("w1")
+    await _told(api, job, LATE)
+    assert (await api.job(job))["failureReason"] == "WORKER_LOST"
+
+
+async def _told(api: Api, job: str, message: str) -> None:
+    """Wait until an ended job says this."""
+    async with asyncio.timeout(60), api.subscribe(MESSAGES, ids=[job]) as updates:
+        async for update in updates:
+            assert update["jobUpdated"]["status"] == "ERROR"
+            if update["jobUpdated"]["message"] == message:
+                break
 
 
 async def test_a_worker_that_comes_back_in_time_goes_on_with_its_job(cluster: Cluster) -> None:
@@ -94,13 +109,7 @@ async def test_a_worker_that_stood_still_tells_late_how_its_job_ended(cluster: C
     assert (ended["status"], ended["failureReason"]) == ("ERROR", "WORKER_LOST")
     os.kill(worker.pid, signal.SIGCONT)
     cluster.let_go()
-    late = f"{LOST}; its worker came back: it ended as SUCCESS"
-    async with api.subscribe(MESSAGES, ids=[job]) as updates:
-        async for update in updates:
-            state = update["jobUpdated"]
-            assert state["status"] == "ERROR"
-            if state["message"] == late:
-                break
+    await _told(api, job, LATE)
 
 
 async def test_a_canceled_job_stops_wherever_it_runs(cluster: Cluster) -> None:
