@@ -42,7 +42,7 @@ def dialect(url: str) -> str:
     return _SCHEMES[scheme]
 
 
-def tortoise_config(url: str, **options: float) -> dict[str, Any]:
+def tortoise_config(url: str, **options: object) -> dict[str, Any]:
     """Tortoise's configuration for a database URL; `options` are asyncpg's, for PostgreSQL alone."""
     connection: Any
     if dialect(url) == "sqlite":
@@ -101,9 +101,9 @@ def make_file(file: Path) -> None:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[None]:
-    """The database, open for every task of this process while the context lasts."""
-    context = await Tortoise.init(config=tortoise_config(url, **_PATIENCE), _enable_global_fallback=True)
+async def opened(url: str, **options: object) -> AsyncIterator[None]:
+    """The database, open for every task of this process while the context lasts; `options` as for the configuration."""
+    context = await Tortoise.init(config=tortoise_config(url, **_PATIENCE, **options), _enable_global_fallback=True)
     try:
         # Connect now: a task that is cancelled while it makes the first connection would leave it open for ever.
         await get_connection("default").execute_query("SELECT 1")

@@ -14,6 +14,7 @@ from tortoise.exceptions import DBConnectionError
 from models import ProvisionJob, PrunedJob
 from playcast.database import migrate, opened
 from playcast.postgres import connector, plain_url
+from playcast.readonly import opened_read_only
 from runner.prune import Pruner
 from runner.retention import JOB_BYTES, Retention, Totals
 from runner.turn import PRUNING, Turn, advisory
@@ -144,6 +145,17 @@ async def test_a_database_that_is_away_is_no_bug(database_url: str) -> None:
     with pytest.raises(DBConnectionError):
         async with away():
             pass
+
+
+async def test_who_only_looks_can_change_nothing(database_url: str, data_dir: Path) -> None:
+    await migrate(database_url)
+    async with opened(database_url):
+        (job,) = await jobs_of(data_dir, 1)
+    async with opened_read_only(database_url):
+        assert [victim.job_id async for victim in Pruner(ALL, data_dir / "jobs").chosen()] == [job.id]
+        with pytest.raises(DBConnectionError, match="cannot execute DELETE in a read-only transaction"):
+            await job.delete()
+        assert await ProvisionJob.all().count() == 1
 
 
 async def test_the_command_beside_those_that_run(
