@@ -13,7 +13,7 @@ import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionalDBClient, TransactionContext, TransactionContextPooled
 from tortoise.connection import get_connections
-from tortoise.exceptions import DBConnectionError
+from tortoise.exceptions import DBConnectionError, TransactionManagementError
 
 # What comes of a server that is down, restarts, changes over to its standby, is full, or does not answer in time.
 AWAY: tuple[type[Exception], ...] = (
@@ -36,6 +36,11 @@ class _Client(AsyncpgDBClient):
             return await super()._translate_exceptions(func, *args, **kwargs)
         except AWAY as error:
             raise _away(error) from error
+        except TransactionManagementError as error:
+            # A server that has become a standby refuses to write, which Tortoise takes for a fault of the transaction.
+            if isinstance(error.__cause__, AWAY):
+                raise _away(error.__cause__) from error
+            raise
 
     def _in_transaction(self) -> TransactionContext:
         return _Transaction(_TransactionClient(self), self._pool_init_lock)
