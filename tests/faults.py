@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import asyncpg
@@ -20,7 +21,7 @@ from tests.mortal_postgres import FreezingProxy, MortalPostgres
 from tests.watch import CUTS, EventWatch, LogWatch
 
 SERVERS = 6
-SLOTS = 3
+SLOTS = 2
 LINES = 30
 # On its server each job marks its start and its end; between them it prints for some seconds.
 PLAYBOOK = """
@@ -55,6 +56,9 @@ class Faults:
     """Rows of the jobs whose worker was away for about as long as its lease, or longer, and came back."""
     left: set[int] = field(default_factory=set)
     """Rows of the jobs whose worker did not come back."""
+    fetched: set[int] = field(default_factory=set)
+    """Rows of the jobs that a worker had fetched from the queue when it was killed."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
         """Start all five."""
@@ -78,11 +82,13 @@ class Faults:
             await asyncio.sleep(0.1)
         return api
 
-    async def submit_all(self, count: int, pause: float) -> None:
-        """Submit jobs in turn on every server, through both APIs, and follow each on both."""
+    async def submit_all(self, pause: float) -> None:
+        """Submit jobs in turn on every server, through both APIs, until `over`, and follow each on both to its end."""
         servers = [await self._server(number) for number in range(SERVERS)]
         async with asyncio.TaskGroup() as group:
-            for number in range(count):
+            for number in count():
+                if self.over.is_set():
+                    return
                 job_id = await self._submit(servers[number % SERVERS], number)
                 self.jobs[number] = job_id
                 names = ("api0", "api1")
@@ -134,7 +140,9 @@ class Faults:
         """Kill a worker with -9; its playbooks go on. The rows of its jobs."""
         self.cluster.workers[name].kill()
         await self.cluster.workers[name].wait()
-        return await self.running(name)
+        jobs = await self.running(name)
+        self.fetched |= jobs
+        return jobs
 
     async def renew_worker(self, name: str) -> None:
         """Kill a worker with -9, and start it again at once."""
@@ -144,6 +152,11 @@ class Faults:
         # Rarely this machine is so busy that even that takes too long.
         if time.monotonic() - began > LEASE_SECONDS - 2 * HEARTBEAT_SECONDS:
             self.may_be_lost |= jobs
+
+    async def busy(self, *workers: str) -> None:
+        """Wait until each of these workers runs something."""
+        while not all([await self.running(worker) for worker in workers]):
+            await asyncio.sleep(0.1)
 
     async def running(self, *workers: str) -> set[int]:
         """What these workers run now."""

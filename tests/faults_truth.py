@@ -32,7 +32,7 @@ async def check(faults: Faults, marks: Path) -> Counter[str]:
         assert await connection.fetchval("SELECT count(*) FROM server_lock") == 0
         # What a worker that is gone has fetched stands until somebody mends the queue.
         entries = await connection.fetch("SELECT (args->>'job_id')::bigint AS job FROM procrastinate_jobs")
-        assert {entry["job"] for entry in entries} <= faults.left
+        assert {entry["job"] for entry in entries} <= faults.fetched
     finally:
         await connection.close()
     _check_marks(marks, list(faults.jobs))
