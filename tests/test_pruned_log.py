@@ -40,10 +40,9 @@ BOTH = pytest.mark.parametrize("keep", [KEEP_NO_LOG, KEEP_NO_JOB], ids=["the log
 
 
 @pytest.fixture
-async def stored(data_dir: Path) -> AsyncIterator[ProvisionJob]:
+async def chunked(stored: None, data_dir: Path) -> ProvisionJob:
     """A job with a log of four chunks, in a database that no server uses."""
-    async with database(data_dir):
-        yield await four_chunks(data_dir)
+    return await four_chunks(data_dir)
 
 
 async def four_chunks(data_dir: Path, **columns: Any) -> ProvisionJob:
@@ -92,9 +91,9 @@ async def test_a_log_that_is_kept_has_no_date(api: Api, data_dir: Path) -> None:
     assert (await api.ask(PAGE, id=str(job.id)))["job"]["logPrunedAt"] is None
 
 
-async def test_a_wrong_cursor_is_still_refused(stored: ProvisionJob, data_dir: Path) -> None:
+async def test_a_wrong_cursor_is_still_refused(chunked: ProvisionJob, data_dir: Path) -> None:
     await prune_all(data_dir, KEEP_NO_LOG)
-    job = await ProvisionJob.get(id=stored.id)
+    job = await ProvisionJob.get(id=chunked.id)
     for cursor in ("x", str(SIZE + 1)):
         with pytest.raises(BadInput):
             await read_page(LOCAL_VIEWER, job, after=cursor, max_bytes=10, last=False)
@@ -118,9 +117,9 @@ async def test_http_says_gone(api: Api, data_dir: Path) -> None:
 @BOTH
 @pytest.mark.parametrize("read", [1, 2, 4])
 async def test_a_reader_in_the_middle_ends_with_the_gap(
-    stored: ProvisionJob, data_dir: Path, keep: Retention, read: int
+    chunked: ProvisionJob, data_dir: Path, keep: Retention, read: int
 ) -> None:
-    pieces = reader(stored, LocalBus())
+    pieces = reader(chunked, LocalBus())
     seen = [await anext(pieces) for _ in range(read)]
     await prune_all(data_dir, keep)
 
@@ -135,9 +134,9 @@ async def test_a_reader_in_the_middle_ends_with_the_gap(
 
 
 async def test_a_reader_of_a_half_pruned_log_repeats_nothing(
-    stored: ProvisionJob, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    chunked: ProvisionJob, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    early, late = reader(stored, LocalBus()), reader(stored, LocalBus())
+    early, late = reader(chunked, LocalBus()), reader(chunked, LocalBus())
     first, seen = await anext(early), [await anext(late) for _ in range(3)]
     monkeypatch.setattr(prune, "CHUNKS", 2)
 
@@ -148,27 +147,27 @@ async def test_a_reader_of_a_half_pruned_log_repeats_nothing(
         patch.setattr(prune, "give_space_back", stop)
         with pytest.raises(InterruptedError):
             await prune_all(data_dir, KEEP_NO_LOG)
-    assert await LogChunk.filter(job_id=stored.id).count() == 2
+    assert await LogChunk.filter(job_id=chunked.id).count() == 2
 
     # The next chunk of the one is gone, that of the other still there.
     assert [end_of(piece) for piece in [piece async for piece in early]] == [THE_END]
     seen += [piece async for piece in late]
     assert (first.data, b"".join(piece.data for piece in seen)) == (LOG[:CHUNK], LOG)
     # Who comes only now gets nothing of what is left.
-    newcomer = reader(stored, LocalBus(), str(3 * CHUNK))
+    newcomer = reader(chunked, LocalBus(), str(3 * CHUNK))
     assert [end_of(piece) for piece in [piece async for piece in newcomer]] == [THE_END]
 
 
 @BOTH
 async def test_a_reader_that_waited_while_all_happened_ends(
-    stored: ProvisionJob, data_dir: Path, monkeypatch: pytest.MonkeyPatch, keep: Retention
+    chunked: ProvisionJob, data_dir: Path, monkeypatch: pytest.MonkeyPatch, keep: Retention
 ) -> None:
     monkeypatch.setattr("runner.logs.RELOOK_SECONDS", 0.1)
-    await ProvisionJob.filter(id=stored.id).update(status=JobStatus.RUNNING)
-    pieces = reader(stored, LocalBus(), str(SIZE))
+    await ProvisionJob.filter(id=chunked.id).update(status=JobStatus.RUNNING)
+    pieces = reader(chunked, LocalBus(), str(SIZE))
     waiting = asyncio.ensure_future(anext(pieces))
     await asyncio.sleep(0.05)
-    await ProvisionJob.filter(id=stored.id).update(status=JobStatus.SUCCESS)
+    await ProvisionJob.filter(id=chunked.id).update(status=JobStatus.SUCCESS)
     await prune_all(data_dir, keep)
 
     async with asyncio.timeout(2):
@@ -177,11 +176,11 @@ async def test_a_reader_that_waited_while_all_happened_ends(
 
 
 @BOTH
-async def test_a_page_asked_for_just_before_is_empty(stored: ProvisionJob, data_dir: Path, keep: Retention) -> None:
+async def test_a_page_asked_for_just_before_is_empty(chunked: ProvisionJob, data_dir: Path, keep: Retention) -> None:
     await prune_all(data_dir, keep)
     for after in (None, "7"):
         for last in (False, True):
-            page = await read_page(LOCAL_VIEWER, stored, after=after, max_bytes=100, last=last)
+            page = await read_page(LOCAL_VIEWER, chunked, after=after, max_bytes=100, last=last)
             assert (page.pieces, page.cursor, page.has_more) == ([], SIZE, False)
 
 

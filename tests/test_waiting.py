@@ -112,9 +112,9 @@ async def test_a_restart_goes_on_with_who_waits(
     assert order == {"srv-1": ["1", "3"], "srv-2": ["1", "2"], "srv-3": ["2", "4"]}
 
 
-async def test_many_servers_and_one_more_are_counted(tmp_path: Path, ansible_dir: Path) -> None:
+async def test_many_servers_and_one_more_are_counted(database_url: str, tmp_path: Path, ansible_dir: Path) -> None:
     """Not one name for each: a job may have a thousand servers."""
-    async with fleet_on(f"sqlite://{tmp_path}/db.sqlite3", tmp_path / "data", ansible_dir, 6) as fleet:
+    async with fleet_on(database_url, tmp_path / "data", ansible_dir, 6) as fleet:
         everywhere = range(6)
         whole, behind = await fleet.submit(*everywhere), await fleet.submit(*everywhere)
         assert await said(behind) == f"waits for job {whole} (holds s0, s1, s2, s3, s4 and 1 more)"
@@ -125,8 +125,8 @@ async def test_many_servers_and_one_more_are_counted(tmp_path: Path, ansible_dir
         assert await said(await fleet.submit(*everywhere)) == f"waits for {named} and 1 other job"
 
 
-async def test_waits_of_many_jobs_are_told_apart(tmp_path: Path, ansible_dir: Path) -> None:
-    async with fleet_on(f"sqlite://{tmp_path}/db.sqlite3", tmp_path / "data", ansible_dir, 3) as fleet:
+async def test_waits_of_many_jobs_are_told_apart(database_url: str, tmp_path: Path, ansible_dir: Path) -> None:
+    async with fleet_on(database_url, tmp_path / "data", ansible_dir, 3) as fleet:
         one, two, three, free = [await fleet.submit(*places) for places in ([0], [0, 1], [1], [2])]
         found = await waits_of([one, two, three, free, 99])
         shown = {job: [(wait.job.id, wait.holds, wait.servers) for wait in waits] for job, waits in found.items()}
