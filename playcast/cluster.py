@@ -73,7 +73,7 @@ def registered(settings: Settings, engine: Engine, worker: Worker) -> Lifetime:
             if settings.on_partition is OnPartition.STOP:
                 parts.append(Partition(registry.silence, lambda: worker.running, engine.jobs_dir).work)
             tasks = [asyncio.create_task(work()) for work in parts]
-            watching = asyncio.create_task(_until_lost(registry, tasks))
+            watching = asyncio.create_task(_until_lost(registry, tasks, worker))
             yield
             for task in (watching, *tasks):
                 task.cancel()
@@ -86,7 +86,7 @@ def registered(settings: Settings, engine: Engine, worker: Worker) -> Lifetime:
     return lifetime
 
 
-async def _until_lost(registry: Registry, tasks: list[asyncio.Task[None]]) -> None:
+async def _until_lost(registry: Registry, tasks: list[asyncio.Task[None]], worker: Worker) -> None:
     lost: asyncio.Task[object] = asyncio.create_task(registry.lost.wait())
     others: list[asyncio.Task[object]] = [lost, *tasks]
     try:
@@ -95,5 +95,6 @@ async def _until_lost(registry: Registry, tasks: list[asyncio.Task[None]]) -> No
             if task.done() and not task.cancelled() and task.exception() is not None:
                 log.error("the worker has stopped", exc_info=task.exception())
             task.cancel()
+        worker.gone.set()
     finally:
         lost.cancel()

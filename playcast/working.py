@@ -29,5 +29,10 @@ async def work(settings: Settings) -> None:
         for lifetime in lifetimes:
             await stack.enter_async_context(asynccontextmanager(lifetime)(None))
         print(f"Worker {worker.name} takes jobs", flush=True)  # noqa: T201 (the one line that it promises)
-        await stop.wait()
+        waits = [asyncio.ensure_future(event.wait()) for event in (stop, worker.gone)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        if worker.gone.is_set():
+            raise PlaycastError("the worker has stopped; its log says why")
         await see_off(worker, settings, stop)

@@ -29,6 +29,8 @@ class Worker:
         self.running: set[int] = set()
         self.ended = 0
         self.working = False
+        # Set once it will never work again in this process.
+        self.gone = asyncio.Event()
         self._engine = engine
         self._places = Slots(slots)
         self._less = asyncio.Event()

@@ -155,8 +155,13 @@ class Faults:
 
     async def busy(self, *workers: str) -> None:
         """Wait until each of these workers runs something."""
-        while not all([await self.running(worker) for worker in workers]):
+        while not all([await self.running(worker) for worker in workers]):  # noqa: ASYNC110 (they tell no event)
             await asyncio.sleep(0.1)
+
+    async def cut_off(self, *workers: str) -> None:
+        """Note what these workers run, now that they cannot take anything more."""
+        await asyncio.sleep(2)
+        self.may_be_lost |= await self.running(*workers)
 
     async def running(self, *workers: str) -> set[int]:
         """What these workers run now."""

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from playcast.postgres import plain_url
 from tests.api import Api
 from tests.cluster import MARK, Cluster, text_of
 from tests.launchers import until
@@ -137,3 +139,18 @@ async def test_a_deadline_holds_and_any_server_retries(cluster: Cluster) -> None
     assert (payload["userErrors"], payload["job"]["retryOf"]) == ([], {"id": job})
     assert (await first.finished(payload["job"]["id"]))["status"] == "SUCCESS"
     assert cluster.starts() == ["s0", "s0"]
+
+
+async def test_a_worker_whose_name_another_has_taken_ends_and_leaves_its_job_alone(cluster: Cluster) -> None:
+    api = await cluster.serve()
+    worker = await cluster.work("w1")
+    server = await api.create_server(name="s0")
+    job = (await api.run("mark", server))["id"]
+    await until(lambda: cluster.starts() == ["s0"])
+    control = await asyncpg.connect(plain_url(cluster.url))
+    await control.execute("UPDATE worker SET home = 'elsewhere'")
+    await control.close()
+    # With an error, so that a service manager begins it anew.
+    assert await asyncio.wait_for(worker.wait(), 30) == 2
+    assert not (cluster.folder / "w1" / "jobs" / "1" / "exit.json").exists()
+    assert (await api.job(job))["status"] == "RUNNING"
