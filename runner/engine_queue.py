@@ -7,6 +7,8 @@ is delivered twice, or left over, harms nobody.
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import procrastinate
 import psycopg
@@ -125,7 +127,7 @@ class ProcrastinateDispatcher:
         )
         app = procrastinate.App(connector=connector)
         app.task(name=TASK, queue=QUEUE)(start)
-        async with app.open_async():
+        async with _opened(app):
             engine = app.run_worker_async(
                 queues=[QUEUE],
                 concurrency=slots.free_for_new,
@@ -169,6 +171,16 @@ class ProcrastinateDispatcher:
             for row in await tx.execute_query_dict(_UNTOLD, [QUEUE, UNTOLD_SECONDS]):
                 await self.enqueue(tx, row["id"], row["priority"])
                 log.warning("a job that nobody was told of is queued again", job=row["id"])
+
+
+@asynccontextmanager
+async def _opened(app: procrastinate.App) -> AsyncIterator[None]:
+    try:
+        await app.open_async()
+        yield
+    finally:
+        # Also one that was stopped while it opened: the engine's own way would leave its connections to nobody.
+        await app.close_async()
 
 
 async def _until_done(engine: asyncio.Task[None], changed: asyncio.Event) -> None:

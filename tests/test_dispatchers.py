@@ -274,3 +274,19 @@ async def test_entries_of_ended_jobs_do_not_pile_up(queue: Queue) -> None:
         async with asyncio.timeout(LONG):
             while await entries():  # noqa: ASYNC110 (the engine removes each by itself, and tells no event)
                 await asyncio.sleep(0.05)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
+async def test_a_stop_at_any_moment_leaves_nothing_open(queue: Queue) -> None:
+    before = asyncio.all_tasks()
+    for step in range(25):
+        async with Working(queue.dispatcher, Runs(), 1):
+            await asyncio.sleep(step * 0.004)
+        assert asyncio.all_tasks() == before
+    control = await asyncpg.connect(plain_url(queue.url))
+    left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'playcast queue'"
+    async with asyncio.timeout(LONG):
+        while await control.fetchval(left):  # noqa: ASYNC110 (a server process ends a moment later)
+            await asyncio.sleep(0.05)
+    await control.close()
