@@ -123,7 +123,7 @@ async def test_a_lost_job_ends_once_and_what_comes_late_is_only_told(fleet: Flee
         async def still(_: BaseDBAsyncClient) -> bool:
             return is_lost
 
-        return await moves.lose(fleet.engine, running.id, running.fence, "silence", still)
+        return await moves.lose(fleet.engine, running.id, running.fence, "w1", still)
 
     assert not await lose(is_lost=False)
     assert (await ProvisionJob.get(id=running.id)).status is JobStatus.RUNNING
@@ -134,7 +134,8 @@ async def test_a_lost_job_ends_once_and_what_comes_late_is_only_told(fleet: Flee
     await asyncio.gather(*(moves.late(fleet.engine, running, "it ended as SUCCESS") for _ in range(4)))
     row = await ProvisionJob.get(id=running.id)
     assert (row.status, row.failure_reason, row.fence) == (JobStatus.ERROR, FailureReason.WORKER_LOST, 2)
-    assert row.message == "silence; its worker came back: it ended as SUCCESS"
+    silence = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
+    assert row.message == f"{silence}; its worker came back: it ended as SUCCESS"
     assert await events_of(row.id) == [(1, "PENDING"), (2, "RUNNING"), (3, "ERROR")]
     assert await fleet.held() == {}
 
