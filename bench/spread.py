@@ -6,3 +6,9 @@ def spread(values: list[float], unit: str = "x", digits: int = 2) -> str:
     ordered = sorted(values)
     low, middle, high = (f"{ordered[at]:.{digits}f}" for at in (0, len(ordered) // 2, -1))
     return f"{middle}{unit} ({low} to {high})"
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value that this share of all does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
