@@ -41,6 +41,11 @@ INSERT INTO server_lock (server_id, job_id, taken_at)
 SELECT h.server_id, h.job_id, {at} FROM job_host h JOIN provision_job j ON j.id = h.job_id
 WHERE j.admitted_at IS NOT NULL
 """
+_WAITS = """
+INSERT INTO server_wait (server_id, rank, job_id)
+SELECT h.server_id, -j.priority, h.job_id FROM job_host h JOIN provision_job j ON j.id = h.job_id
+WHERE j.admitted_at IS NULL
+"""
 _ENTRIES = f"""
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
 SELECT '{QUEUE}', '{TASK}', priority, jsonb_build_object('job_id', id) FROM provision_job
@@ -58,7 +63,7 @@ async def fill(url: str, kind: str, count: int) -> None:
         if count:
             await _write(_JOBS, url, count=count, priority=0, admitted=_AT if kind == "slot" else "NULL")
         server = {"slot": f"{FREE} + id", "held": f"{FREE} + 1", "same": "1"}[kind]
-        for statement in (_HOSTS, _EVENTS, _LOCKS, *([_ENTRIES] if dialect(url) == "postgres" else [])):
+        for statement in (_HOSTS, _EVENTS, _LOCKS, _WAITS, *([_ENTRIES] if dialect(url) == "postgres" else [])):
             await _write(statement, url, server=server)
         # What autovacuum does within a minute. SQLite is never told anything.
         if dialect(url) == "postgres":

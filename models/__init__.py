@@ -6,6 +6,7 @@ from models.job_event import HostTaskStatus, JobEvent
 from models.job_host import JobHost
 from models.server import Server, ServerAuthKind, ServerTag
 from models.server_lock import ServerLock
+from models.server_wait import ServerWait
 from models.worker_entry import WorkerEntry
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "ServerAuthKind",
     "ServerLock",
     "ServerTag",
+    "ServerWait",
     "WorkerEntry",
 ]
