@@ -26,7 +26,7 @@ class Process:
     What it logs goes to `log` beside that directory if it is to be `quiet`.
     """
 
-    def __init__(self, folder: Path, module: str, *, quiet: bool = False, **environment: str) -> None:
+    def __init__(self, folder: Path, module: str, quiet: bool = False, /, **environment: str) -> None:  # noqa: FBT001, FBT002 (a keyword would be a setting)
         folder.mkdir(exist_ok=True)
         self.data_dir = folder / "data"
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
@@ -69,9 +69,14 @@ class Server(Process):
     """A server on a free port; ended with the context."""
 
     def __init__(
-        self, folder: Path, module: str = "bench.serve_printer", *, quiet: bool = False, **environment: str
+        self,
+        folder: Path,
+        module: str = "bench.serve_printer",
+        quiet: bool = False,  # noqa: FBT001, FBT002 (a keyword would be a setting)
+        /,
+        **environment: str,
     ) -> None:
-        super().__init__(folder, module, quiet=quiet, **environment)
+        super().__init__(folder, module, quiet, **environment)
         found = re.search(r"http://\S+", self.said)
         assert found is not None, "the server did not start"
         self.url = found.group()

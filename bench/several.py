@@ -71,7 +71,8 @@ class Several:
     def serve(self, **environment: str) -> Server:
         """One more server."""
         folder = self.room / f"server-{len(self.servers)}"
-        server = Server(folder, f"bench.serve_printer {self._place}", quiet=True, **{**self._environment, **environment})
+        chosen = {**self._environment, **environment}
+        server = Server(folder, f"bench.serve_printer {self._place}", True, **chosen)  # noqa: FBT003 (quiet)
         self.servers.append(self._opened.enter_context(server))
         return server
 
@@ -79,7 +80,7 @@ class Several:
         """One more worker."""
         name = f"worker-{len(self.workers)}"
         chosen = {"PLAYCAST_WORKER": name, "PLAYCAST_SLOTS": str(slots), **self._environment}
-        worker = Process(self.room / name, f"bench.serve_printer worker {self._place}", quiet=True, **chosen)
+        worker = Process(self.room / name, f"bench.serve_printer worker {self._place}", True, **chosen)  # noqa: FBT003 (quiet)
         self.workers.append(self._opened.enter_context(worker))
         return worker
 
