@@ -34,14 +34,14 @@ _TROUBLES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 log = structlog.get_logger()
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
-Moved = Callable[[int], None]
+Moved = Callable[[set[int]], Awaitable[None]]
 
 
 class NotifyBus:
     """A bus for processes that share a PostgreSQL; `work` must run, or it reaches its own process alone.
 
-    `connect` makes a connection for this bus alone: a pooled one would lose its LISTEN. `moved` is told which job's
-    log came further in another process, before its listeners are woken.
+    `connect` makes a connection for this bus alone: a pooled one would lose its LISTEN. `moved` is told which jobs'
+    logs came further in other processes, and takes what came before their listeners are woken.
     """
 
     def __init__(self, connect: Connect, moved: Moved) -> None:
@@ -52,6 +52,8 @@ class NotifyBus:
         self._me = secrets.token_hex(4)
         self._gathered: set[tuple[Topic, int]] = set()
         self._wanted = asyncio.Event()
+        self._moved_on: set[int] = set()
+        self._more = asyncio.Event()
         self._seen: dict[int, tuple[object, ...]] = {}
         self._newest = 0
 
@@ -69,6 +71,7 @@ class NotifyBus:
         """Carry wake-ups to and fro until cancelled, over as many connections as it takes."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._catch())
+            group.create_task(self._bring())
             while True:
                 try:
                     await self._carry()
@@ -121,8 +124,24 @@ class NotifyBus:
 
     def _tell(self, topic: Topic, job_id: int) -> None:
         if topic is Topic.LOG:
-            self._moved(job_id)
-        self._local.publish(topic, job_id)
+            self._moved_on.add(job_id)
+            self._more.set()
+        else:
+            self._local.publish(topic, job_id)
+
+    async def _bring(self) -> None:
+        """Have the logs at hand before their listeners ask, those that came further meanwhile together."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            job_ids, self._moved_on = self._moved_on, set()
+            try:
+                async with asyncio.timeout(ALIVE_SECONDS):
+                    await self._moved(job_ids)
+            except _TROUBLES as error:
+                log.debug("logs cannot be read ahead", error=str(error))
+            for job_id in job_ids:
+                self._local.publish(Topic.LOG, job_id)
 
     async def _catch(self) -> None:
         """The net: look at what is listened for, in case a wake-up was lost."""

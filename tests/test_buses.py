@@ -50,7 +50,11 @@ async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await migrate(url)
     pair = Pair(LocalBus(), LocalBus(), url)
     async with opened(url), AsyncExitStack() as stack:
-        here, there = NotifyBus(connector(url), pair.moved.append), NotifyBus(connector(url), pair.moved.append)
+
+        async def moved(job_ids: set[int]) -> None:
+            pair.moved.extend(job_ids)
+
+        here, there = NotifyBus(connector(url), moved), NotifyBus(connector(url), moved)
         pair.here, pair.there = here, there
         for bus in (here, there):
             await stack.enter_async_context(working(bus))

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from models import JobStatus, LogChunk, ProvisionJob
-from models.chunk import MAX_BYTES, Run
+from models.chunk import MAX_BYTES, Further, Run
 from playcast.database import migrate, opened
 from runner.bus import LocalBus, Topic
 from runner.engine import Engine
@@ -113,13 +113,19 @@ async def test_chunks_and_offset_are_stored_together_or_not_at_all(empty: None) 
     now = datetime.now(UTC)
     runs = [Run(0, 1, b"\0one\n", now), Run(5, 2, b"\xfftwo\n", now)]
 
-    assert await LogChunk.append(job, runs, 10, 2)
-    # The same once more, as after a commit whose answer was lost; and with a claim that is no longer ours.
-    assert not await LogChunk.append(job, runs, 10, 2)
-    stale = await ProvisionJob.get(id=job.id)
-    await ProvisionJob.filter(id=job.id).update(fence=job.fence + 1)
-    assert not await LogChunk.append(stale, [Run(10, 3, b"late\n", now)], 15, 3)
+    other = await a_job(status=JobStatus.RUNNING)
+    both = [Further(job, runs, 10, 2), Further(other, [Run(0, 1, b"other\n", now)], 6, 1)]
 
+    assert await LogChunk.append(both) == {job.id, other.id}
+    # The same once more, as after a commit whose answer was lost; and with a claim that is no longer ours.
+    assert await LogChunk.append(both) == set()
+    stale = await ProvisionJob.get(id=job.id)
+    other.log_size = 6
+    await ProvisionJob.filter(id=job.id).update(fence=job.fence + 1)
+    late = Further(stale, [Run(10, 3, b"late\n", now)], 15, 3)
+    assert await LogChunk.append([late, Further(other, [Run(6, 2, b"more\n", now)], 11, 2)]) == {other.id}
+
+    assert [run.data for run in await LogChunk.between(other.id, 0, 100)] == [b"other\n", b"more\n"]
     assert await LogChunk.between(job.id, 0, 100) == runs
     assert await LogChunk.between(job.id, 7, 100) == runs[1:]
     stored = await ProvisionJob.get(id=job.id)
