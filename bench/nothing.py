@@ -1,7 +1,8 @@
 """Stands where the supervisor stands: what Playcast itself takes for a job, and not what Python and ansible take.
 
-A job writes one line. Then it ends at once, or after `sleep`, a variable of the job in milliseconds, which a process
-called sleep waits out. Everything before the start and after the end is Playcast as it is.
+A job writes one line and ends at once; or after `sleep`, a variable of the job in milliseconds, which a process called
+sleep waits out; or with `pen` a process writes its log that stands there for many (`pen.py`). Everything before the
+start and after the end is Playcast as it is.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ from typing import Any
 
 from runner.process import start_time, this_boot
 
+PEN = "pen.json"
+"""The file of the data directory that says who `pen.py` is."""
 _LINE = b"PLAY RECAP *********************************************************\n"
-_AT = "2026-01-01T00:00:00Z"
-_NOBODY = {"pid": 1, "start": 0}
+_NOBODY = {"supervisor": {"pid": 1, "start": 0}, "boot_id": ""}
 _COUNTS = {"ok": 1, "changed": 0, "failed": 0, "skipped": 0, "unreachable": 0, "rescued": 0, "ignored": 0}
 
 
@@ -28,26 +30,30 @@ class NoStart:
     def __init__(self) -> None:
         self.cold = 0
 
-    async def start(self, job_dir: Path, fds: Sequence[int]) -> None:
+    async def start(self, job_dir: Path, fds: Sequence[int]) -> None:  # noqa: ARG002 (a job without secrets)
         """Leave in the job's directory what a supervisor leaves there."""
         self.cold += 1
-        found = re.search(r'"sleep": (\d+)', (job_dir / "vars.yml").read_text())
-        sleeping = int(found[1]) if found is not None else 0
+        orders = {name: int(value) for name, value in re.findall(r'"(\w+)": (\d+)', (job_dir / "vars.yml").read_text())}
         (job_dir / "claim").touch()
-        (job_dir / "ansible.log").write_bytes(_LINE)
-        if not sleeping:
-            _end(job_dir)
-            _tell(job_dir / "run.json", {"supervisor": _NOBODY, "boot_id": ""})
+        if "pen" in orders:
+            (job_dir / "ansible.log").touch()
+            _tell(job_dir / "run.json", json.loads((job_dir.parent.parent / PEN).read_text()))
             return
-        process = await asyncio.create_subprocess_exec("sleep", str(sleeping / 1000))
-        supervisor = {"pid": process.pid, "start": start_time(process.pid)}
-        _end(job_dir)
-        _tell(job_dir / "run.json", {"supervisor": supervisor, "boot_id": this_boot()})
+        (job_dir / "ansible.log").write_bytes(_LINE)
+        end(job_dir)
+        _tell(job_dir / "run.json", await _asleep(orders["sleep"]) if "sleep" in orders else _NOBODY)
 
 
-def _end(job_dir: Path) -> None:
+async def _asleep(milliseconds: int) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec("sleep", str(milliseconds / 1000))
+    return {"supervisor": {"pid": process.pid, "start": start_time(process.pid)}, "boot_id": this_boot()}
+
+
+def end(job_dir: Path) -> None:
+    """Leave the recap, and say that ansible did well."""
     hosts = re.findall(r"^srv-\d+", (job_dir / "hosts.ini").read_text(), re.MULTILINE)
-    recap = {"kind": "recap", "at": _AT, "log_offset": len(_LINE), "hosts": dict.fromkeys(hosts, _COUNTS)}
+    counts = dict.fromkeys(hosts, _COUNTS)
+    recap = {"kind": "recap", "at": "2026-01-01T00:00:00Z", "log_offset": 0, "hosts": counts}
     (job_dir / "events.jsonl").write_text(json.dumps(recap) + "\n")
     ended = {"reason": "exited", "code": 0, "message": None, "started_at": 0.0, "ended_at": 0.0}
     _tell(job_dir / "exit.json", ended)

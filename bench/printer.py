@@ -1,7 +1,7 @@
 """Stands where ansible-playbook stands, and prints: so that only the path of a log line is measured.
 
 Takes its orders from the job's extra variables (`vars.yml`): `lines`, and `rate` lines a second (0: as fast as it
-can), each by itself or in writes of `burst` lines. With `wait` it begins when the file `begin` is in the data directory; with `hold` it prints them once more when
+can). With `wait` it begins when the file `begin` is in the data directory; with `hold` it prints them once more when
 the file `more` is there, and ends with the file `go`.
 One write per line, as ansible does, but straight into the log: what masking takes counts as ansible's own. Run without
 a job (`printer.py LINES RATE`), it is its own baseline.
@@ -24,10 +24,10 @@ def main() -> None:
         orders = {name: int(number) for name, number in re.findall(r'"(\w+)": (\d+)', Path("vars.yml").read_text())}
     if orders.get("wait"):
         wait_for("begin")
-    emit(orders["lines"], orders["rate"], orders.get("burst", 1))
+    emit(orders["lines"], orders["rate"])
     if orders.get("hold"):
         wait_for("more")
-        emit(orders["lines"], orders["rate"], orders.get("burst", 1))
+        emit(orders["lines"], orders["rate"])
         wait_for("go")
     used = resource.getrusage(resource.RUSAGE_SELF)
     Path("printer.json").write_text(json.dumps({"cpu": used.ru_utime + used.ru_stime}))
@@ -53,14 +53,13 @@ def wait_for(name: str) -> None:
         time.sleep(0.05)
 
 
-def emit(lines: int, rate: int, burst: int) -> None:
+def emit(lines: int, rate: int) -> None:
     """Lines of 60 bytes: number, time in nanoseconds since the epoch, padding."""
     start = time.monotonic()
-    for number in range(0, lines, burst):
+    for number in range(lines):
         if rate:
             time.sleep(max(0.0, start + number / rate - time.monotonic()))
-        now, upto = time.time_ns(), min(number + burst, lines)
-        os.write(1, b"".join(b"%08d %d %s\n" % (line, now, b"." * 30) for line in range(number, upto)))
+        os.write(1, b"%08d %d %s\n" % (number, time.time_ns(), b"." * 30))
 
 
 if __name__ == "__main__":

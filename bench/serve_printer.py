@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.nothing import NoStart
-from playcast import app, settings, working
+from playcast import app, working
 from playcast.server import serve, set_up_logging
-from playcast.settings import Settings
+from playcast.settings import Settings, load
 from runner import launch
 from runner.dispatch import LocalDispatcher
 from runner.engine import Engine
@@ -33,19 +33,20 @@ def main() -> None:
     """Run as the environment says."""
     given = set(sys.argv[1:])
     set_up_logging()
-    chosen = settings.load(os.environ)
+    chosen = load(os.environ)
     chosen.data_dir.mkdir(parents=True, exist_ok=True)
     program = make_program(chosen.data_dir)
     made = app.make_engine
 
-    def make_engine(chosen: Settings) -> Engine:
-        engine = made(chosen)
+    def make_engine(settings: Settings) -> Engine:
+        engine = made(settings)
         engine = replace(engine, starter=NoStart()) if "nothing" in given else engine
         return replace(engine, dispatcher=LocalDispatcher()) if "local" in given else engine
 
     # The seams: everything before and after is Playcast as it is.
     launch.find_ansible_playbook = lambda: program
-    app.make_engine = working.make_engine = make_engine
+    app.make_engine = make_engine
+    vars(working)["make_engine"] = make_engine
     asyncio.run(working.work(chosen) if "worker" in given else serve(chosen))
 
 

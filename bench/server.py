@@ -38,9 +38,7 @@ class Process:
         } | environment
         command = [sys.executable, "-m", *module.split()]
         with (folder / "log").open("ab") if quiet else nullcontext() as log:
-            self.process = subprocess.Popen(
-                command, env=env, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder
-            )
+            self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder)
         assert self.process.stdout is not None
         self.said = self.process.stdout.readline()
         assert self.said, f"{module} did not start"

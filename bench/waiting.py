@@ -1,7 +1,8 @@
-"""Fills an empty database with jobs that wait: `python -m bench.waiting URL KIND COUNT`.
+"""Fills a database with jobs that wait: `python -m bench.waiting URL KIND COUNT`.
 
-Servers 1 to 40 are free for whoever measures. KIND says what the jobs wait for: `slot`, each holds a server of its own
-and stands in the queue; `held`, all want one server, which a job holds that comes last; `same`, all want server 1.
+It may hold others that are over. The first 40 new servers are free for whoever measures. KIND says what the jobs wait
+for: `slot`, each holds a server of its own and stands in the queue; `held`, all want one server, which a job holds that
+comes last; `same`, all want the first of these 40.
 """
 
 import asyncio
@@ -13,7 +14,11 @@ from playcast.database import dialect, migrate, opened
 from runner.engine_queue import QUEUE, TASK
 
 FREE = 40
-KINDS = ("slot", "held", "same")
+KINDS = {
+    "slot": "others wait for a slot",
+    "held": "others wait for a held server",
+    "same": "all wait for the same server",
+}
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
 _AT = "'2026-01-01 00:00:00+00:00'"
 _LAST = -1000
@@ -30,26 +35,26 @@ SELECT 'flood', 'r', 'PENDING', false, false, '[]'{json}, '[]'{json}, 60, {prior
 """
 _HOSTS = """
 INSERT INTO job_host (job_id, server_id, host, server_name)
-SELECT id, {server}, 'srv-' || ({server}), 's' || ({server}) FROM provision_job
+SELECT id, {server}, 'srv-' || ({server}), 's' || ({server}) FROM provision_job WHERE id > {old}
 """
 _EVENTS = """
 INSERT INTO job_event (job_id, seq, at, kind, payload)
-SELECT id, 1, {at}, 'status', '{{"status":"PENDING","reason":null}}' FROM provision_job
+SELECT id, 1, {at}, 'status', '{{"status":"PENDING","reason":null}}' FROM provision_job WHERE id > {old}
 """
 _LOCKS = """
 INSERT INTO server_lock (server_id, job_id, taken_at)
 SELECT h.server_id, h.job_id, {at} FROM job_host h JOIN provision_job j ON j.id = h.job_id
-WHERE j.admitted_at IS NOT NULL
+WHERE j.id > {old} AND j.admitted_at IS NOT NULL
 """
 _WAITS = """
 INSERT INTO server_wait (server_id, rank, job_id)
 SELECT h.server_id, -j.priority, h.job_id FROM job_host h JOIN provision_job j ON j.id = h.job_id
-WHERE j.admitted_at IS NULL
+WHERE j.id > {old} AND j.admitted_at IS NULL
 """
 _ENTRIES = f"""
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
 SELECT '{QUEUE}', '{TASK}', priority, jsonb_build_object('job_id', id) FROM provision_job
-WHERE admitted_at IS NOT NULL ORDER BY id
+WHERE status = 'PENDING' AND admitted_at IS NOT NULL ORDER BY id
 """  # noqa: S608 (names of ours alone)
 
 
@@ -57,26 +62,34 @@ async def fill(url: str, kind: str, count: int) -> None:
     """Bring the database to the newest schema and write servers and jobs."""
     await migrate(url)
     async with opened(url):
+        servers, old = await _last("server"), await _last("provision_job")
         await _write(_SERVERS, url, count=FREE + max(1, count))
         if kind == "held":
             await _write(_JOBS, url, count=1, priority=_LAST, admitted=_AT)
         if count:
             await _write(_JOBS, url, count=count, priority=0, admitted=_AT if kind == "slot" else "NULL")
-        server = {"slot": f"{FREE} + id", "held": f"{FREE} + 1", "same": "1"}[kind]
-        for statement in (_HOSTS, _EVENTS, _LOCKS, _WAITS, *([_ENTRIES] if dialect(url) == "postgres" else [])):
-            await _write(statement, url, server=server)
-        # What autovacuum does within a minute. SQLite is never told anything.
+        own = servers + FREE - old
+        server = {"slot": f"{own} + id", "held": f"{servers + FREE + 1}", "same": f"{servers + 1}"}[kind]
+        for statement in (_HOSTS, _EVENTS, _LOCKS, _WAITS):
+            await _write(statement, url, server=server, old=old)
         if dialect(url) == "postgres":
+            # What autovacuum does within a minute. SQLite is never told anything. The entries come last: with them
+            # the jobs begin, if a worker is there.
             await get_connection("default").execute_script("VACUUM ANALYZE")
+            await get_connection("default").execute_script(_ENTRIES)
+
+
+async def _last(table: str) -> int:
+    rows = await get_connection("default").execute_query_dict(f"SELECT max(id) AS last FROM {table}")  # noqa: S608 (a name of ours)
+    return int(rows[0]["last"] or 0)
 
 
 async def _write(statement: str, url: str, count: int = 0, **values: object) -> None:
     # Written as text, since no type is known where a JSON column takes a union.
     json = "::jsonb" if dialect(url) == "postgres" else ""
     numbers = _NUMBERS.format(count=count)
-    await get_connection("default").execute_script(
-        statement.format(numbers=numbers, at=_AT, json=json, **values) if statement is not _ENTRIES else statement
-    )
+    sql = statement.format(numbers=numbers, at=_AT, json=json, **values)
+    await get_connection("default").execute_script(sql)
 
 
 if __name__ == "__main__":
