@@ -16,7 +16,7 @@ import structlog
 from tortoise.exceptions import BaseORMException
 from tortoise.expressions import Q
 
-from models import FINAL, ProvisionJob
+from models import JobEvent, JobStatus, ProvisionJob
 from runner.bus import Key, Listener, LocalBus, Topic
 
 CHANNEL = "playcast"
@@ -55,7 +55,8 @@ class NotifyBus:
         self._moved_on: set[int] = set()
         self._more = asyncio.Event()
         self._seen: dict[int, tuple[object, ...]] = {}
-        self._newest = 0
+        # The last event at the look before the last one, and at the last.
+        self._events: tuple[int, int] | None = None
 
     def publish(self, topic: Topic, job_id: int) -> None:
         """Wake every listener of `job_id`, and every listener of all jobs, here at once and elsewhere soon."""
@@ -154,18 +155,30 @@ class NotifyBus:
 
     async def _look(self) -> None:
         listened = self._local.listened()
-        wanted = Q(id__in=[job_id for job_id in listened if job_id is not None])
+        wanted = {job_id for job_id in listened if job_id is not None}
         if None in listened:
-            wanted |= ~Q(status__in=list(FINAL)) | Q(id__in=list(self._seen)) | Q(id__gt=self._newest)
+            wanted |= self._seen.keys() | await self._moved_lately()
+        else:
+            self._events = None
+        query = Q(id__in=list(wanted)) | Q(status=JobStatus.RUNNING) if None in listened else Q(id__in=list(wanted))
         seen: dict[int, tuple[object, ...]] = {}
         columns = ("id", "log_size", "event_count", "status", "admitted_at", "cancel_requested_by")
-        for job_id, *state in await ProvisionJob.filter(wanted).values_list(*columns) if listened else []:
+        for job_id, *state in await ProvisionJob.filter(query).values_list(*columns) if listened else []:
             for topic in _changed(self._seen.get(job_id), state):
                 self._tell(topic, job_id)
-            if job_id in listened or state[2] not in FINAL:
+            if job_id in listened or state[2] == JobStatus.RUNNING:
                 seen[job_id] = tuple(state)
-            self._newest = max(self._newest, job_id)
         self._seen = seen
+
+    async def _moved_lately(self) -> set[int]:
+        """The jobs that have taken a state, by its event: those that wait are too many to look at each second."""
+        last = await JobEvent.all().order_by("-id").first().values_list("id", flat=True)
+        newest = int(str(last or 0))
+        before, at = self._events or (newest, newest)
+        self._events = at, newest
+        # Numbers are given before the commit: one that was missing at the last look may be there now.
+        moved = JobEvent.filter(id__gt=before, kind="status").values_list("job_id", flat=True)
+        return {int(str(job_id)) for job_id in await moved} if newest > before else set()
 
 
 def _changed(before: tuple[object, ...] | None, now: list[Any]) -> Iterator[Topic]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from models import JobStatus, ProvisionJob
+from models import JobEvent, JobStatus, ProvisionJob
 from playcast.database import migrate, opened
 from playcast.postgres import connector, plain_url
 from runner import notify
@@ -151,3 +151,17 @@ async def test_a_wake_up_that_got_lost_is_found_by_looking(shared: Pair) -> None
         await woken(every, {(Topic.JOB, job.id)})
         other = await job_row(JobStatus.RUNNING)
         await woken(every, {(Topic.JOB, other.id)})
+
+
+@pytest.mark.postgres
+async def test_a_look_at_all_jobs_finds_a_lost_wake_up_and_leaves_those_that_wait_alone(shared: Pair) -> None:
+    job = await job_row(JobStatus.PENDING)
+    for _ in range(20):
+        await job_row(JobStatus.PENDING)
+    assert isinstance(shared.there, NotifyBus)
+    with shared.there.listen((Topic.JOB, None)) as every:
+        await shared.there._look()
+        assert await ProvisionJob.cancel_pending(job.id, "test", datetime.now(UTC))
+        await JobEvent.of(job.id, 1, "status", datetime.now(UTC), {"status": "CANCELED", "reason": None}).save()
+        # It alone: the twenty that wait are not even looked at.
+        await woken(every, {(Topic.JOB, job.id)})
