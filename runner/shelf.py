@@ -75,8 +75,11 @@ class Shelf:
             for key, end in some.items():
                 del ends[key]
                 runs = found.get(key, [])
-                self.stored(key, runs)
-                if runs and runs[-1].start + len(runs[-1].data) >= end + MAX_BYTES:
+                while runs:
+                    piece = _joined(key, runs[0].start, runs)
+                    self._keep(piece)
+                    runs = [run for run in runs if run.start >= piece.stop]
+                if self._heads.get(key, 0) >= end + MAX_BYTES:
                     # There may be more.
                     self._heads.pop(key, None)
 

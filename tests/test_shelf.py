@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -289,3 +289,64 @@ async def test_a_first_reader_that_is_cancelled_fails_nobody(monkeypatch: pytest
     assert isinstance(found[0], asyncio.CancelledError)
     assert [joined(cast("list[Piece]", pieces), b"some\nlines\n") for pieces in found[1:]] == [b"some\nlines\n"] * 4
     assert begun == [0, 0]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_what_other_processes_stored_is_taken_by_one_statement(
+    empty: None, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server does that is told of logs of a worker: nobody reads the table for himself then."""
+    shelf, jobs, now = Shelf(), [await a_job(b"one\n", status=JobStatus.RUNNING) for _ in range(3)], datetime.now(UTC)
+    long = b"x" * MAX_BYTES
+    with shelf.followed(jobs[0].id), shelf.followed(jobs[1].id):
+        for job in jobs:
+            assert await shelf.job(job.id) is not None
+        stored = [Further(job, [Run(4, 2, b"two\n", now), Run(8, 3, b"three\n", now)], 14, 4) for job in jobs]
+        assert await LogChunk.append(stored) == {job.id for job in jobs}
+        asked, after = [], LogChunk.after
+
+        async def count(places: Mapping[int, int], size: int) -> dict[int, list[Run]]:
+            asked.append(dict(places))
+            return await after(places, size)
+
+        monkeypatch.setattr(LogChunk, "after", count)
+        await shelf.moved({job.id for job in jobs})
+        for job in jobs[:2]:
+            piece = await shelf.piece(job.id, 4)
+            assert piece is not None
+            assert (piece.start, piece.data, piece.first_line) == (4, b"two\nthree\n", 2)
+            assert await shelf.piece(job.id, 14) is None
+        # Nobody follows the third.
+        assert asked == [{jobs[0].id: 4, jobs[1].id: 4}]
+        assert reads == []
+        # More than one look takes: whoever reads on finds all of it.
+        jobs[0].log_size = 14
+        far = [Run(14, 5, long, now), Run(14 + MAX_BYTES, 5, b"end\n", now)]
+        assert await LogChunk.append([Further(jobs[0], far, 18 + MAX_BYTES, 5)])
+        await shelf.moved({jobs[0].id})
+        piece = await shelf.piece(jobs[0].id, 14 + MAX_BYTES)
+        assert piece is not None
+        assert piece.data == b"end\n"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_readers_look_for_themselves_if_nothing_could_be_taken(
+    empty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, job, now = Shelf(), await a_job(b"one\n", status=JobStatus.RUNNING), datetime.now(UTC)
+
+    async def away(places: object, size: int) -> dict[int, list[Run]]:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(LogChunk, "after", away)
+    with shelf.followed(job.id):
+        assert await shelf.job(job.id) is not None
+        assert await LogChunk.append([Further(job, [Run(4, 2, b"two\n", now)], 8, 2)])
+        assert await shelf.piece(job.id, 4) is None
+        with pytest.raises(OSError, match="away"):
+            await shelf.moved({job.id})
+        piece = await shelf.piece(job.id, 4)
+        assert piece is not None
+        assert piece.data == b"two\n"
