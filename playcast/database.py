@@ -14,7 +14,7 @@ from aerich import Command
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 
-from playcast.postgres import migrating
+from playcast.postgres import migrating, pool_of
 from playcast.settings import Settings
 from runner.errors import PlaycastError
 
@@ -39,10 +39,8 @@ def dialect(url: str) -> str:
 
 def tortoise_config(url: str) -> dict[str, Any]:
     """Tortoise's configuration for a database URL."""
-    if dialect(url) == "sqlite":
-        connection = url if "?" in url else f"{url}?{_SQLITE}"
-    else:
-        connection = "asyncpg://" + url.partition("://")[2]
+    embedded = url if "?" in url else f"{url}?{_SQLITE}"
+    connection = embedded if dialect(url) == "sqlite" else pool_of(url)
     return {
         "connections": {"default": connection},
         "apps": {"models": {"models": MODELS, "default_connection": "default"}},
