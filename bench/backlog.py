@@ -16,14 +16,14 @@ from itertools import pairwise
 
 from bench.server import ROOT, Process, Server
 from bench.several import Several, since
-from bench.spread import quantile, spread
+from bench.spread import compared, quantile
 from bench.waiting import FREE, KINDS
 
 ROUNDS = 3
 SIZES = (10, 1_000, 100_000)
 SECONDS = 10.0
 WINDOW = 10
-_MOST = 300
+_MOST = 600
 """Jobs whose times are looked at."""
 _RUN = "mutation($input: RunProvisionInput!) { runProvision(input: $input) { job { number } userErrors { message } } }"
 _TIMES = "query($id: ID!) { job(id: $id) { startedAt endedAt } }"
@@ -58,15 +58,10 @@ def table(found: dict[int, list[Found]], what: str) -> Iterator[Row]:
         for share in (0.5, 0.99):
             pairs = [(quantile(mine.gaps, share), quantile(base.gaps, share)) for mine, base in runs]
             name = f"{what}: {size:,} wait, end -> next start, p{share * 100:.0f}, against {shortest}"
-            yield name, _compared(pairs)
+            yield name, compared(pairs, " ms")
         for part in runs[0][0].cpu:
             pairs = [(mine.cpu[part] * 1e3, base.cpu[part] * 1e3) for mine, base in runs]
-            yield f"  CPU of {part} per started job", _compared(pairs)
-
-
-def _compared(pairs: list[tuple[float, float]]) -> str:
-    middle = [sorted(side)[len(pairs) // 2] for side in zip(*pairs, strict=True)]
-    return f"{spread([mine / base for mine, base in pairs])}, {middle[0]:.1f} of {middle[1]:.1f} ms"
+            yield f"  CPU of {part} per started job", compared(pairs, " ms")
 
 
 def measured(kind: str, size: int, *, postgres: bool, seconds: float) -> Found:

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.pen import SIZE
 from bench.server import ROOT, Process
 from bench.several import Several, since
-from bench.spread import spread
+from bench.spread import compared, spread
 
 ROUNDS = 3
 JOBS = 100
@@ -58,15 +58,12 @@ def table(found: dict[int, list[Found]], what: str) -> Iterator[Row]:
         name = f"{what}, {servers} server{'s' if servers > 1 else ''}"
         for quantile in ("p50", "p99"):
             pairs = [(getattr(run, quantile), getattr(base, quantile)) for run, base in zip(runs, plain, strict=True)]
-            middle = sorted(mine for mine, _ in pairs)[len(pairs) // 2]
-            figure = f"{spread([mine / base for mine, base in pairs])}, {middle:.0f} ms"
-            yield f"{name}: written -> client, {quantile}, against one process on SQLite", figure
+            yield f"{name}: written -> client, {quantile}, against one process on SQLite", compared(pairs, " ms", 0)
         for part in runs[0].cpu:
-            share = servers if part == "servers" else 1
-            ratios = [run.cpu[part] / share / base.cpu["servers"] for run, base in zip(runs, plain, strict=True)]
-            middle = sorted(run.cpu[part] / share for run in runs)[len(runs) // 2] * 1e6
-            who = "each server" if share > 1 else part
-            yield f"  CPU of {who} per chunk, against that process", f"{spread(ratios)}, {middle:.0f} us"
+            share = 1e6 / (servers if part == "servers" else 1)
+            pairs = [(run.cpu[part] * share, base.cpu["servers"] * 1e6) for run, base in zip(runs, plain, strict=True)]
+            who = "each server" if part == "servers" else part
+            yield f"  CPU of {who} per chunk, against that process", compared(pairs, " us", 0)
         yield "  chunks/s that were written", spread([run.chunks for run in runs], "", 0)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import asyncpg
 
 from bench.several import Several, since
-from bench.spread import spread
+from bench.spread import compared
 from playcast.postgres import plain_url
 
 ROUNDS = 3
@@ -35,9 +35,7 @@ def table(found: list[dict[str, tuple[float, float, float]]]) -> Iterator[Row]:
     for kind in ("one more server", "one more worker"):
         for at, what in enumerate(("statements/s", "CPU of PostgreSQL in ms/s", "connections")):
             pairs = [(each[kind][at], each["both"][at]) for each in found]
-            middle = sorted(mine for mine, _ in pairs)[len(pairs) // 2]
-            ratios = [mine / base for mine, base in pairs]
-            yield f"idle: {what} of {kind}, against one server and one worker", f"{spread(ratios)}, {middle:.1f}"
+            yield f"idle: {what} of {kind}, against one server and one worker", compared(pairs, "")
 
 
 def measured(seconds: float, more: int) -> dict[str, tuple[float, float, float]]:

@@ -86,11 +86,12 @@ class Several:
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far of servers, of workers and of PostgreSQL; not of the jobs."""
-        found = {
-            "servers": sum(server.cpu() for server in self.servers),
-            "workers": sum(worker.cpu() for worker in self.workers),
-        }
-        return found | ({"PostgreSQL": self.postgres.cpu()} if self.postgres is not None else {})
+        found = {"servers": sum(server.cpu() for server in self.servers)}
+        if self.workers:
+            found["workers"] = sum(worker.cpu() for worker in self.workers)
+        if self.postgres is not None:
+            found["PostgreSQL"] = self.postgres.cpu()
+        return found
 
 
 def since(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:

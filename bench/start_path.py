@@ -16,7 +16,7 @@ import aiohttp
 
 from bench.server import Server
 from bench.several import Several
-from bench.spread import quantile, spread
+from bench.spread import compared, quantile
 
 ROUNDS = 5
 JOBS = 60
@@ -46,9 +46,7 @@ def table(found: dict[str, list[Times]]) -> Iterator[Row]:
                     (quantile(mine[what], share), quantile(base[what], share))
                     for mine, base in zip(found[way], found[BASE], strict=True)
                 ]
-                middle = [sorted(side)[len(pairs) // 2] for side in zip(*pairs, strict=True)]
-                figure = f"{spread([mine / base for mine, base in pairs])}, {middle[0]:.1f} of {middle[1]:.1f} ms"
-                yield f"{what}, p{share * 100:.0f}: {way}, against {BASE}", figure
+                yield f"{what}, p{share * 100:.0f}: {way}, against {BASE}", compared(pairs, " ms")
 
 
 def measured(rounds: int, jobs: int) -> dict[str, list[Times]]:

@@ -75,8 +75,8 @@ async def fill(url: str, kind: str, count: int) -> None:
         if dialect(url) == "postgres":
             # What autovacuum does within a minute. SQLite is never told anything. The entries come last: with them
             # the jobs begin, if a worker is there.
-            await get_connection("default").execute_script("VACUUM ANALYZE")
-            await get_connection("default").execute_script(_ENTRIES)
+            for sql in ("VACUUM ANALYZE", _ENTRIES, "ANALYZE procrastinate_jobs"):
+                await get_connection("default").execute_script(sql)
 
 
 async def _last(table: str) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bench.server import ROOT, Server
 from bench.several import Several, since
-from bench.spread import spread
+from bench.spread import compared
 
 ROUNDS = 3
 WORKERS = (1, 2, 3)
@@ -50,18 +50,17 @@ def table(found: dict[int, list[Found]], submits: list[dict[str, float]]) -> Ite
     """The rows; each run is compared with that of one worker in its round."""
     one = found[1]
     for workers, runs in found.items():
-        what = f"{workers} worker{'s' if workers > 1 else ''} of {SLOTS} slots"
-        ratios = [run.speed / base.speed for run, base in zip(runs, one, strict=True)]
-        middle = sorted(run.speed for run in runs)[len(runs) // 2]
-        yield f"{what}, {os.cpu_count()} CPUs: jobs/s, against one worker", f"{spread(ratios)}, {middle:.0f} jobs/s"
+        what = f"{workers} worker{'s' if workers > 1 else ''} of {SLOTS} slots, {os.cpu_count()} CPUs"
+        pairs = [(run.speed, base.speed) for run, base in zip(runs, one, strict=True)]
+        yield f"{what}: jobs/s, against one worker", compared(pairs, "/s")
         for part in one[0].cpu:
-            ratios = [run.cpu[part] / base.cpu["workers"] for run, base in zip(runs, one, strict=True)]
-            middle = sorted(run.cpu[part] for run in runs)[len(runs) // 2] * 1e3
-            yield f"  CPU of {part} per job, against the one worker's", f"{spread(ratios)}, {middle:.1f} ms"
+            costs = [(run.cpu[part] * 1e3, base.cpu["workers"] * 1e3) for run, base in zip(runs, one, strict=True)]
+            yield f"  CPU of {part} per job, against the one worker's", compared(costs, " ms")
     for part in ("servers", "PostgreSQL"):
-        ratios = [each[part] / base.cpu["workers"] for each, base in zip(submits, one * len(found), strict=True)]
-        middle = sorted(each[part] for each in submits)[len(submits) // 2] * 1e3
-        yield f"  CPU of {part} per runProvision, against that too", f"{spread(ratios)}, {middle:.1f} ms"
+        costs = [
+            (each[part] * 1e3, base.cpu["workers"] * 1e3) for each, base in zip(submits, one * len(found), strict=True)
+        ]
+        yield f"  CPU of {part} per runProvision, against that too", compared(costs, " ms")
 
 
 def measured(workers: int, jobs: int) -> tuple[Found, dict[str, float]]:
