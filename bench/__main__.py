@@ -2,7 +2,20 @@
 
 import sys
 
-from bench import cancel, events_path, job_path, log_floor, log_path, read_path, recovery
+from bench import (
+    backlog,
+    cancel,
+    events_path,
+    fan_out,
+    idle,
+    job_path,
+    log_floor,
+    log_path,
+    read_path,
+    recovery,
+    start_path,
+    workers,
+)
 
 PARTS = {
     "job": job_path.rows,
@@ -12,6 +25,11 @@ PARTS = {
     "cancel": cancel.rows,
     "recovery": recovery.rows,
     "read": read_path.rows,
+    "queue": start_path.rows,
+    "backlog": backlog.rows,
+    "fanout": fan_out.rows,
+    "workers": workers.rows,
+    "idle": idle.rows,
 }
 
 

@@ -1,14 +1,23 @@
-"""A real Playcast server whose jobs run `printer.py` in the place of ansible-playbook."""
+"""Real Playcast processes whose jobs run something cheap: `python -m bench.serve_printer [serve|worker] [PLACE]`.
+
+PLACE is what stands there: `printer` (`printer.py` in ansible's place, the default), or `nothing` (`nothing.py` in the
+supervisor's). With `local` after it a server on PostgreSQL hands out its jobs by the queue of a single process.
+"""
 
 import asyncio
 import os
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from playcast import settings
+from bench.nothing import NoStart
+from playcast import app, working
 from playcast.server import serve, set_up_logging
+from playcast.settings import Settings, load
 from runner import launch
+from runner.dispatch import LocalDispatcher
+from runner.engine import Engine
 
 
 def make_program(folder: Path) -> str:
@@ -21,14 +30,24 @@ def make_program(folder: Path) -> str:
 
 
 def main() -> None:
-    """Serve, as the environment says."""
+    """Run as the environment says."""
+    given = set(sys.argv[1:])
     set_up_logging()
-    chosen = settings.load(os.environ)
+    chosen = load(os.environ)
     chosen.data_dir.mkdir(parents=True, exist_ok=True)
     program = make_program(chosen.data_dir)
-    # The one seam: everything before and after the program is Playcast as it is.
+    made = app.make_engine
+
+    def make_engine(settings: Settings) -> Engine:
+        engine = made(settings)
+        engine = replace(engine, starter=NoStart()) if "nothing" in given else engine
+        return replace(engine, dispatcher=LocalDispatcher()) if "local" in given else engine
+
+    # The seams: everything before and after is Playcast as it is.
     launch.find_ansible_playbook = lambda: program
-    asyncio.run(serve(chosen))
+    app.make_engine = make_engine
+    vars(working)["make_engine"] = make_engine
+    asyncio.run(working.work(chosen) if "worker" in given else serve(chosen))
 
 
 if __name__ == "__main__":

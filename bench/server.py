@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,10 +20,13 @@ mutation($input: CreateServerInput!) { createServer(input: $input) { server { id
 _RUN = "mutation($input: RunProvisionInput!) { runProvision(input: $input) { job { number } userErrors { message } } }"
 
 
-class Server:
-    """`python -m MODULE` on a free port with a data directory of its own; ended with the context."""
+class Process:
+    """`python -m MODULE` with a data directory of its own, up to the line that says that it works.
 
-    def __init__(self, folder: Path, module: str = "bench.serve_printer", **environment: str) -> None:
+    What it logs goes to `log` beside that directory if it is to be `quiet`.
+    """
+
+    def __init__(self, folder: Path, module: str, quiet: bool = False, /, **environment: str) -> None:  # noqa: FBT001, FBT002 (a keyword would be a setting)
         folder.mkdir(exist_ok=True)
         self.data_dir = folder / "data"
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
@@ -33,11 +37,11 @@ class Server:
             "PYTHONPATH": str(ROOT),
         } | environment
         command = [sys.executable, "-m", *module.split()]
-        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, cwd=folder)
+        with (folder / "log").open("ab") if quiet else nullcontext() as log:
+            self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder)
         assert self.process.stdout is not None
-        found = re.search(r"http://\S+", self.process.stdout.readline())
-        assert found is not None, "the server did not start"
-        self.url = found.group()
+        self.said = self.process.stdout.readline()
+        assert self.said, f"{module} did not start"
         self.usage = psutil.Process(self.process.pid)
 
     def __enter__(self) -> Self:
@@ -57,6 +61,23 @@ class Server:
     def rss(self) -> int:
         """Resident bytes."""
         return int(self.usage.memory_info().rss)
+
+
+class Server(Process):
+    """A server on a free port; ended with the context."""
+
+    def __init__(
+        self,
+        folder: Path,
+        module: str = "bench.serve_printer",
+        quiet: bool = False,  # noqa: FBT001, FBT002 (a keyword would be a setting)
+        /,
+        **environment: str,
+    ) -> None:
+        super().__init__(folder, module, quiet, **environment)
+        found = re.search(r"http://\S+", self.said)
+        assert found is not None, "the server did not start"
+        self.url = found.group()
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data of one operation."""

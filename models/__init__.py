@@ -7,6 +7,7 @@ from models.job_host import JobHost
 from models.pruned_job import PrunedJob
 from models.server import Server, ServerAuthKind, ServerTag
 from models.server_lock import ServerLock
+from models.server_wait import ServerWait
 from models.worker_entry import WorkerEntry
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "ServerAuthKind",
     "ServerLock",
     "ServerTag",
+    "ServerWait",
     "WorkerEntry",
 ]

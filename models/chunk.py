@@ -1,7 +1,8 @@
 """Log chunks: the copy of `ansible.log` that every API process can read."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,11 +12,33 @@ from tortoise.models import Model
 
 from models.job import ProvisionJob
 from models.mark import mark
-from models.transaction import at_once, transaction
+from models.transaction import at_once
 
 MAX_BYTES = 64 * 1024
-_MOVE = "UPDATE provision_job SET log_size = {}, line_count = {} WHERE id = {} AND fence = {} AND log_size = {}"
-_ADD = "INSERT INTO log_chunk (job_id, start, first_line, data, emitted_at) VALUES ({}, {}, {}, {}, {})"
+_MOVE = "UPDATE provision_job SET log_size = ?, line_count = ? WHERE id = ? AND fence = ? AND log_size = ?"
+_ADD = "INSERT INTO log_chunk (job_id, start, first_line, data, emitted_at) VALUES (?, ?, ?, ?, ?)"
+# One statement, so one transaction and one way to PostgreSQL, however many logs come further.
+_APPEND = """
+WITH moved AS (
+    UPDATE provision_job job SET log_size = move.size, line_count = move.lines
+    FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bigint[])
+        AS move (size, lines, job_id, fence, before)
+    WHERE job.id = move.job_id AND job.fence = move.fence AND job.log_size = move.before RETURNING job.id
+), added AS (
+    INSERT INTO log_chunk (job_id, start, first_line, data, emitted_at)
+    SELECT run.* FROM unnest($6::int[], $7::bigint[], $8::bigint[], $9::bytea[], $10::timestamptz[])
+        AS run (job_id, start, first_line, data, emitted_at) JOIN moved ON moved.id = run.job_id
+)
+SELECT id FROM moved
+"""
+# What came after each of these places. The inner query has an order, so that PostgreSQL looks each place up, and does
+# not go through the table.
+_AFTER = """
+SELECT run.* FROM unnest($1::int[], $2::bigint[]) AS place (job_id, start) CROSS JOIN LATERAL (
+    SELECT job_id, start, first_line, data, emitted_at FROM log_chunk
+    WHERE job_id = place.job_id AND start >= place.start AND start < place.start + $3 ORDER BY start
+) AS run
+"""
 
 
 class Run(NamedTuple):
@@ -25,6 +48,16 @@ class Run(NamedTuple):
     first_line: int
     data: bytes
     emitted_at: datetime
+
+
+@dataclass(frozen=True)
+class Further:
+    """A claimed job whose log comes further: by these runs, to so many bytes and lines."""
+
+    job: ProvisionJob
+    runs: Sequence[Run]
+    size: int
+    lines: int
 
 
 class LogChunk(Model):
@@ -46,21 +79,28 @@ class LogChunk(Model):
         unique_together = (("job", "start"),)
 
     @classmethod
-    async def append(cls, job: ProvisionJob, runs: Sequence[Run], size: int, lines: int) -> bool:
-        """Add chunks and move the log's size and lines in one transaction; False if the claim or the size is not ours.
+    async def append(cls, further: Sequence[Further]) -> set[int]:
+        """Add chunks of jobs, each of them once, and move the size and the lines of their logs, in one transaction.
 
-        In plain SQL: building the same statements anew each time cost a flood as much as its bytes.
+        The ids of the jobs whose log came further: of the others the claim or the size is not ours. In plain SQL:
+        building the same statements anew each time cost a flood as much as its bytes.
         """
-        move = [size, lines, job.id, job.fence, job.log_size]
-        rows = [[job.id, *run] for run in runs]
+        moves = [(one.size, one.lines, one.job.id, one.job.fence, one.job.log_size) for one in further]
+        rows = [(one.job.id, *run) for one in further for run in one.runs]
         db = get_connection("default")
         if db.capabilities.dialect == "sqlite":
-            return await at_once(db, lambda connection: _append(connection, move, rows))
-        async with transaction() as tx:
-            moved, _ = await tx.execute_query(_MOVE.format("$1", "$2", "$3", "$4", "$5"), move)
-            if moved:
-                await tx.execute_many(_ADD.format("$1", "$2", "$3", "$4", "$5"), rows)
-        return bool(moved)
+            return await at_once(db, lambda connection: _append(connection, moves, rows))
+        columns = [list(column) for part in (moves, rows) for column in zip(*part, strict=True)]
+        return {int(row["id"]) for row in await db.execute_query_dict(_APPEND, columns)}
+
+    @classmethod
+    async def after(cls, places: Mapping[int, int], size: int) -> dict[int, list[Run]]:
+        """The chunks of each of these jobs that begin in the `size` bytes from its offset on; PostgreSQL alone."""
+        found: dict[int, list[Run]] = {}
+        given = [list(places), list(places.values()), size]
+        for row in (await get_connection("default").execute_query(_AFTER, given))[1]:
+            found.setdefault(row["job_id"], []).append(_run(row))
+        return found
 
     @classmethod
     async def between(cls, job_id: int, start: int, stop: int) -> list[Run]:
@@ -79,11 +119,10 @@ class LogChunk(Model):
         return runs
 
 
-def _append(connection: sqlite3.Connection, move: list[Any], rows: list[list[Any]]) -> bool:
-    moved = connection.execute(_MOVE.format(*"?????"), move).rowcount
-    if moved:
-        connection.executemany(_ADD.format(*"?????"), rows)
-    return bool(moved)
+def _append(connection: sqlite3.Connection, moves: list[tuple[Any, ...]], rows: list[tuple[Any, ...]]) -> set[int]:
+    moved = {move[2] for move in moves if connection.execute(_MOVE, move).rowcount}
+    connection.executemany(_ADD, [row for row in rows if row[0] in moved])
+    return moved
 
 
 def _run(row: dict[str, Any]) -> Run:

@@ -13,6 +13,7 @@ from playcast.postgres import connector
 from playcast.routes import Routes
 from playcast.settings import LauncherMode, Settings
 from playcast.view import PlaycastView
+from runner.appender import Appender
 from runner.bus import Bus, LocalBus
 from runner.connections import Connections
 from runner.credentials import Credentials
@@ -41,6 +42,7 @@ def make_engine(settings: Settings) -> Engine:
     return Engine(
         bus=bus,
         shelf=shelf,
+        appender=Appender(),
         dispatcher=dispatcher,
         recipes=RecipeBook(settings.ansible_dir),
         credentials=Credentials(vault, settings.keys_dir),

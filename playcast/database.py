@@ -12,11 +12,10 @@ from typing import Any
 
 from aerich import Command
 from tortoise import Tortoise
-from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.connection import get_connection
 
 from models.letters import teach
-from playcast.postgres import migrating
+from playcast.postgres import migrating, pool_of
 from playcast.settings import Settings
 from runner.errors import PlaycastError
 
@@ -44,12 +43,8 @@ def dialect(url: str) -> str:
 
 def tortoise_config(url: str, **options: object) -> dict[str, Any]:
     """Tortoise's configuration for a database URL; `options` are asyncpg's, for PostgreSQL alone."""
-    connection: Any
-    if dialect(url) == "sqlite":
-        connection = url if "?" in url else f"{url}?{_SQLITE}"
-    else:
-        credentials = expand_db_url("asyncpg://" + url.partition("://")[2])["credentials"]
-        connection = {"engine": "models.postgres", "credentials": credentials | options}
+    embedded = url if "?" in url else f"{url}?{_SQLITE}"
+    connection = embedded if dialect(url) == "sqlite" else pool_of(url, options)
     return {
         "connections": {"default": connection},
         "apps": {"models": {"models": MODELS, "default_connection": "default"}},

@@ -1,10 +1,12 @@
 """What an installation on PostgreSQL is made of, beside Tortoise: plain connections, the queue, migrations in turn."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import asyncpg
+from tortoise.backends.base.config_generator import expand_db_url
 
 from runner.errors import PlaycastError
 
@@ -28,6 +30,20 @@ def plain_url(url: str) -> str:
     kept = [(name, value) for name, value in parse_qsl(options, keep_blank_values=True) if name not in _TORTOISE]
     rest = base.partition("://")[2]
     return f"postgresql://{rest}" + (f"?{urlencode(kept, safe='/')}" if kept else "")
+
+
+class Pooled(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection of the pool. asyncpg would reset it by a statement of its own after each of ours."""
+
+    def get_reset_query(self) -> str:
+        """Nothing: no session is ever changed. Locks end with their transaction, and LISTEN has other connections."""
+        return ""
+
+
+def pool_of(url: str, options: Mapping[str, object]) -> dict[str, Any]:
+    """Tortoise's configuration of the pool for this database; `options` are asyncpg's."""
+    credentials = expand_db_url("asyncpg://" + url.partition("://")[2])["credentials"]
+    return {"engine": "models.postgres", "credentials": {**credentials, **options, "connection_class": Pooled}}
 
 
 def connector(url: str) -> Callable[[], Awaitable[asyncpg.Connection]]:

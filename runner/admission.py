@@ -10,15 +10,14 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.expressions import Q, Subquery
-from tortoise.functions import Min
+from tortoise.expressions import Subquery
 
-from models import JobHost, JobStatus, ProvisionJob, ServerLock
+from models import JobHost, ProvisionJob, ServerLock, ServerWait
+from models.server_wait import Rank
 from runner.dispatch import Dispatcher
 
 # Any number that nothing else in this database locks; "playcast" has no meaning to PostgreSQL.
 _ADVISORY_LOCK = 0x706C6179
-_WAITING = Q(status=JobStatus.PENDING, admitted_at__isnull=True)
 
 
 async def alone(tx: BaseDBAsyncClient) -> None:
@@ -28,7 +27,7 @@ async def alone(tx: BaseDBAsyncClient) -> None:
 
 
 async def admit(tx: BaseDBAsyncClient, dispatcher: Dispatcher, job: ProvisionJob, server_ids: Sequence[int]) -> bool:
-    """Take the locks of a waiting job and queue it, if nothing stands in its way; whether that was so."""
+    """Take the locks of a PENDING job and queue it, if nothing stands in its way; whether that was so."""
     if await ServerLock.filter(server_id__in=list(server_ids)).exists() or await _reserved(job, server_ids):
         return False
     now = datetime.now(UTC)
@@ -39,19 +38,30 @@ async def admit(tx: BaseDBAsyncClient, dispatcher: Dispatcher, job: ProvisionJob
     return True
 
 
+async def wait(job: ProvisionJob, server_ids: Sequence[int]) -> None:
+    """Have a job that was not admitted wait for its servers, and reserve them."""
+    waits = [ServerWait(server_id=key, rank=-job.priority, job_id=job.id) for key in server_ids]
+    await ServerWait.bulk_create(waits)
+
+
 async def release(tx: BaseDBAsyncClient, dispatcher: Dispatcher, job_id: int) -> list[int]:
     """Free what a job held or reserved, now that it is final, and admit who may go next; their ids."""
-    held = await ServerLock.filter(job_id=job_id).values_list("server_id", flat=True)
-    await ServerLock.filter(job_id=job_id).delete()
     # One that never held anything only reserved its servers against jobs of lower rank.
-    freed = held or await servers_of(job_id)
-    return await admit_waiting(tx, dispatcher, [int(str(key)) for key in freed])
+    for rows in (ServerLock.filter(job_id=job_id), ServerWait.filter(job_id=job_id)):
+        if freed := await rows.values_list("server_id", flat=True):
+            await rows.delete()
+            return await admit_waiting(tx, dispatcher, [int(str(key)) for key in freed])
+    return []
 
 
 async def admit_waiting(tx: BaseDBAsyncClient, dispatcher: Dispatcher, server_ids: Iterable[int]) -> list[int]:
     """Admit the waiting jobs that stand first on one of these servers, as far as they may go; their ids."""
-    first = await _first_in_rank(server_ids)
-    return [job.id for job in first if await admit(tx, dispatcher, job, await servers_of(job.id))]
+    admitted = []
+    for job in await _first_in_rank(server_ids):
+        if await admit(tx, dispatcher, job, await servers_of(job.id)):
+            await ServerWait.filter(job_id=job.id).delete()
+            admitted.append(job.id)
+    return admitted
 
 
 async def servers_of(job_id: int) -> list[int]:
@@ -60,25 +70,18 @@ async def servers_of(job_id: int) -> list[int]:
     return [int(str(row)) for row in rows]
 
 
-async def first_waiting(server_ids: Iterable[int]) -> dict[int, int]:
-    """The waiting job of best rank on each of these servers that one waits for, by server."""
-    # By the few jobs that wait: SQLite would go through all that the servers have ever had.
-    jobs = Subquery(ProvisionJob.filter(_WAITING).values("id"))
-    waiting = JobHost.filter(job_id__in=jobs, server_id__in=list(server_ids))
-    # One row for each server and priority, however many wait there.
-    oldest = waiting.annotate(oldest=Min("job_id")).group_by("server_id", "job__priority")
-    best: dict[int, tuple[int, int]] = {}
-    for server_id, priority, job_id in await oldest.values_list("server_id", "job__priority", "oldest"):
-        rank = (-priority, job_id)
-        best[server_id] = min(rank, best.get(server_id, rank))
-    return {server_id: job_id for server_id, (_, job_id) in best.items()}
+async def free_and_wanted() -> list[int]:
+    """The servers that nobody holds, and that somebody waits for."""
+    held = Subquery(ServerLock.all().values("server_id"))
+    rows = await ServerWait.filter(server_id__not_in=held).distinct().values_list("server_id", flat=True)
+    return [int(str(row)) for row in rows]
 
 
 async def _first_in_rank(server_ids: Iterable[int]) -> list[ProvisionJob]:
-    found = await first_waiting(server_ids)
-    return await ProvisionJob.filter(id__in=list(set(found.values()))).order_by("-priority", "id")
+    found = {job_id for _, job_id in (await ServerWait.first_on(server_ids)).values()}
+    return await ProvisionJob.filter(id__in=list(found)).order_by("-priority", "id")
 
 
 async def _reserved(job: ProvisionJob, server_ids: Sequence[int]) -> bool:
-    better = Q(priority__gt=job.priority) | Q(priority=job.priority, id__lt=job.id)
-    return await ProvisionJob.filter(_WAITING, better, hosts__server_id__in=list(server_ids)).exists()
+    mine = Rank(-job.priority, job.id)
+    return any(first < mine for first in (await ServerWait.first_on(server_ids)).values())

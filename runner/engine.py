@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.appender import Appender
 from runner.bus import Bus
 from runner.connections import Connections
 from runner.credentials import Credentials
@@ -20,6 +21,7 @@ class Engine:
 
     bus: Bus
     shelf: Shelf
+    appender: Appender
     dispatcher: Dispatcher
     recipes: RecipeBook
     credentials: Credentials

@@ -7,6 +7,7 @@ is delivered twice, or left over, harms nobody.
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,12 +16,14 @@ import psycopg
 import structlog
 from procrastinate.exceptions import ProcrastinateException
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.connection import get_connection
 from tortoise.exceptions import BaseORMException
 
 from models import JobStatus, ProvisionJob
 from models.transaction import transaction
 from runner.admission import alone
 from runner.dispatch import Run
+from runner.lease import LEASE_SECONDS
 from runner.slots import Slots
 
 QUEUE = "playcast"
@@ -31,6 +34,7 @@ POLL_SECONDS = 1.0
 # How long the engine may wait for a connection before it gives up; it is then begun anew.
 POOL_SECONDS = 60.0
 RECONNECT_SECONDS = 5.0
+# So often one of all workers looks for what was lost. With 100,000 jobs in the queue that takes PostgreSQL 120 ms.
 MEND_SECONDS = 15.0
 # An admitted job that has waited for so long without an entry has lost it.
 UNTOLD_SECONDS = 5.0
@@ -71,6 +75,11 @@ _CALLED = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30000,
 }
+# What PostgreSQL knows of the queue is mostly that it is short. Of one that has grown to 100,000 entries meanwhile it
+# would sort all for the first, 150 ms each time, until it looks again.
+_COUNT_ANEW = "ANALYZE procrastinate_jobs"
+_WORKERS = "SELECT count(*) AS alive FROM worker WHERE heartbeat_at > now() - make_interval(secs => $1)"
+
 
 log = structlog.get_logger()
 
@@ -119,6 +128,7 @@ class ProcrastinateDispatcher:
 
         connector = procrastinate.PsycopgConnector(
             conninfo=self._conninfo,
+            min_size=2,
             max_size=4,
             timeout=POOL_SECONDS,
             # Else the pool would try more and more rarely while the database is away.
@@ -156,18 +166,29 @@ class ProcrastinateDispatcher:
 
     async def _mend(self) -> None:
         """Remove entries that nothing stands for, and write those that are missing."""
+        seconds = MEND_SECONDS
         while True:
-            await asyncio.sleep(MEND_SECONDS)
+            await asyncio.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 (so that workers do not look at once)
             try:
                 await self.mend()
+                seconds = await self.turn()
             except (BaseORMException, OSError) as error:
                 log.warning("the queue cannot be looked through", error=str(error))
 
+    async def turn(self) -> float:
+        """Seconds from one look of this worker to its next, so that all of them together look often enough."""
+        rows = await get_connection("default").execute_query_dict(_WORKERS, [LEASE_SECONDS])
+        return MEND_SECONDS * max(1, int(rows[0]["alive"]))
+
     async def mend(self) -> None:
-        """Do it once."""
+        """Do it once; nobody waits for that unless something is missing."""
+        database = get_connection("default")
+        await database.execute_query(_LEFT_OVER, [QUEUE])
+        await database.execute_query(_COUNT_ANEW)
+        if not await database.execute_query_dict(_UNTOLD, [QUEUE, UNTOLD_SECONDS]):
+            return
         async with transaction() as tx:
             await alone(tx)
-            await tx.execute_query(_LEFT_OVER, [QUEUE])
             for row in await tx.execute_query_dict(_UNTOLD, [QUEUE, UNTOLD_SECONDS]):
                 await self.enqueue(tx, row["id"], row["priority"])
                 log.warning("a job that nobody was told of is queued again", job=row["id"])
@@ -175,10 +196,15 @@ class ProcrastinateDispatcher:
 
 @asynccontextmanager
 async def _opened(app: procrastinate.App) -> AsyncIterator[None]:
+    # In a task of its own: Python 3.11 may swallow a cancellation that comes while the pool waits for its connections.
+    opening = asyncio.ensure_future(app.open_async())
     try:
-        await app.open_async()
+        await asyncio.wait([opening])
+        await opening
         yield
     finally:
+        opening.cancel()
+        await asyncio.wait([opening])
         # Also one that was stopped while it opened: the engine's own way would leave its connections to nobody.
         await app.close_async()
 

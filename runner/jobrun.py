@@ -165,7 +165,7 @@ class JobRun:
             gone.close()
 
     async def _copy_log(self, gone: Gone) -> None:
-        tail = Tail(self._job, self._dir, self._engine.bus, self._engine.shelf)
+        tail = Tail(self._job, self._dir, self._engine.bus, self._engine.shelf, self._engine.appender)
         await tail.follow(gone.is_set, gone.event)
         if not self._dir.exit.exists():
             # The supervisor was killed: what it left behind still writes, and still works on the servers.

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from models import FailureReason, JobEvent, JobHost, JobStatus, ProvisionJob
+from models import FailureReason, JobEvent, JobHost, ProvisionJob, ServerWait
 from models.transaction import transaction
-from runner.admission import admit_waiting, alone, release
+from runner.admission import admit_waiting, alone, free_and_wanted, release
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.lease import LEASE_SECONDS
@@ -102,11 +102,13 @@ async def cancel_pending(engine: Engine, job_id: int, by: str) -> bool:
 
 async def admit_all(engine: Engine) -> None:
     """Admit every waiting job that may go: at a start, for what an earlier version or a crash left behind."""
-    waiting = JobHost.filter(job__status=JobStatus.PENDING, job__admitted_at__isnull=True, server_id__isnull=False)
-    for server_id in await waiting.distinct().values_list("server_id", flat=True):
+    async with transaction() as tx:
+        await alone(tx)
+        await ServerWait.complete()
+    for server_id in await free_and_wanted():
         async with transaction() as tx:
             await alone(tx)
-            admitted = await admit_waiting(tx, engine.dispatcher, [int(str(server_id))])
+            admitted = await admit_waiting(tx, engine.dispatcher, [server_id])
         for job_id in admitted:
             await engine.dispatcher.committed(job_id)
 

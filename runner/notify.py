@@ -16,7 +16,7 @@ import structlog
 from tortoise.exceptions import BaseORMException
 from tortoise.expressions import Q
 
-from models import FINAL, ProvisionJob
+from models import JobEvent, JobStatus, ProvisionJob
 from models.postgres import AWAY
 from runner.bus import Key, Listener, LocalBus, Topic
 
@@ -35,14 +35,14 @@ _TROUBLES: tuple[type[Exception], ...] = (*AWAY, BaseORMException)
 log = structlog.get_logger()
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
-Moved = Callable[[int], None]
+Moved = Callable[[set[int]], Awaitable[None]]
 
 
 class NotifyBus:
     """A bus for processes that share a PostgreSQL; `work` must run, or it reaches its own process alone.
 
-    `connect` makes a connection for this bus alone: a pooled one would lose its LISTEN. `moved` is told which job's
-    log came further in another process, before its listeners are woken.
+    `connect` makes a connection for this bus alone: a pooled one would lose its LISTEN. `moved` is told which jobs'
+    logs came further in other processes, and takes what came before their listeners are woken.
     """
 
     def __init__(self, connect: Connect, moved: Moved) -> None:
@@ -53,8 +53,11 @@ class NotifyBus:
         self._me = secrets.token_hex(4)
         self._gathered: set[tuple[Topic, int]] = set()
         self._wanted = asyncio.Event()
+        self._moved_on: set[int] = set()
+        self._more = asyncio.Event()
         self._seen: dict[int, tuple[object, ...]] = {}
-        self._newest = 0
+        # The last event at the look before the last one, and at the last.
+        self._events: tuple[int, int] | None = None
 
     def publish(self, topic: Topic, job_id: int) -> None:
         """Wake every listener of `job_id`, and every listener of all jobs, here at once and elsewhere soon."""
@@ -70,6 +73,7 @@ class NotifyBus:
         """Carry wake-ups to and fro until cancelled, over as many connections as it takes."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._catch())
+            group.create_task(self._bring())
             while True:
                 try:
                     await self._carry()
@@ -122,8 +126,24 @@ class NotifyBus:
 
     def _tell(self, topic: Topic, job_id: int) -> None:
         if topic is Topic.LOG:
-            self._moved(job_id)
-        self._local.publish(topic, job_id)
+            self._moved_on.add(job_id)
+            self._more.set()
+        else:
+            self._local.publish(topic, job_id)
+
+    async def _bring(self) -> None:
+        """Have the logs at hand before their listeners ask, those that came further meanwhile together."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            job_ids, self._moved_on = self._moved_on, set()
+            try:
+                async with asyncio.timeout(ALIVE_SECONDS):
+                    await self._moved(job_ids)
+            except _TROUBLES as error:
+                log.debug("logs cannot be read ahead", error=str(error))
+            for job_id in job_ids:
+                self._local.publish(Topic.LOG, job_id)
 
     async def _catch(self) -> None:
         """The net: look at what is listened for, in case a wake-up was lost."""
@@ -136,18 +156,30 @@ class NotifyBus:
 
     async def _look(self) -> None:
         listened = self._local.listened()
-        wanted = Q(id__in=[job_id for job_id in listened if job_id is not None])
+        wanted = {job_id for job_id in listened if job_id is not None}
         if None in listened:
-            wanted |= ~Q(status__in=list(FINAL)) | Q(id__in=list(self._seen)) | Q(id__gt=self._newest)
+            wanted |= self._seen.keys() | await self._moved_lately()
+        else:
+            self._events = None
+        query = Q(id__in=list(wanted)) | Q(status=JobStatus.RUNNING) if None in listened else Q(id__in=list(wanted))
         seen: dict[int, tuple[object, ...]] = {}
         columns = ("id", "log_size", "event_count", "status", "admitted_at", "cancel_requested_by")
-        for job_id, *state in await ProvisionJob.filter(wanted).values_list(*columns) if listened else []:
+        for job_id, *state in await ProvisionJob.filter(query).values_list(*columns) if listened else []:
             for topic in _changed(self._seen.get(job_id), state):
                 self._tell(topic, job_id)
-            if job_id in listened or state[2] not in FINAL:
+            if job_id in listened or state[2] == JobStatus.RUNNING:
                 seen[job_id] = tuple(state)
-            self._newest = max(self._newest, job_id)
         self._seen = seen
+
+    async def _moved_lately(self) -> set[int]:
+        """The jobs that have taken a state, by its event: those that wait are too many to look at each second."""
+        last = await JobEvent.all().order_by("-id").first().values_list("id", flat=True)
+        newest = int(str(last or 0))
+        before, at = self._events or (newest, newest)
+        self._events = at, newest
+        # Numbers are given before the commit: one that was missing at the last look may be there now.
+        moved = JobEvent.filter(id__gt=before, kind="status").values_list("job_id", flat=True)
+        return {int(str(job_id)) for job_id in await moved} if newest > before else set()
 
 
 def _changed(before: tuple[object, ...] | None, now: list[Any]) -> Iterator[Topic]:

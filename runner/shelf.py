@@ -6,8 +6,9 @@ ask for the same ones: the last chunk end before the next multiple of 64 KiB, or
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from models import LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES, Run
@@ -16,6 +17,8 @@ from runner.recent import Recent
 from runner.together import Together
 
 MOST_BYTES = 16 * 1024 * 1024
+MOST_LOGS = 500
+"""Of which one statement takes what came."""
 
 _Key = tuple[int, int]
 
@@ -55,9 +58,30 @@ class Shelf:
             for run in runs:
                 self._keep(Piece(job_id, run.start, run.data, run.first_line, run.emitted_at))
 
-    def moved(self, job_id: int) -> None:
-        """Another process has stored more of this log: how far it goes is not known any more."""
-        self._heads.pop(job_id, None)
+    async def moved(self, job_ids: Iterable[int]) -> None:
+        """Other processes have stored more of these logs: take what came of all that are followed, by one statement.
+
+        Should that fail, the readers look for themselves.
+        """
+        ends = {key: head for key in job_ids if (head := self._heads.get(key)) is not None}
+        while ends:
+            some = dict(islice(ends.items(), MOST_LOGS))
+            try:
+                found = await LogChunk.after(some, MAX_BYTES)
+            except BaseException:
+                for key in ends:
+                    self._heads.pop(key, None)
+                raise
+            for key, end in some.items():
+                del ends[key]
+                runs = found.get(key, [])
+                while runs:
+                    piece = _joined(key, runs[0].start, runs)
+                    self._keep(piece)
+                    runs = [run for run in runs if run.start >= piece.stop]
+                if self._heads.get(key, 0) >= end + MAX_BYTES:
+                    # There may be more.
+                    self._heads.pop(key, None)
 
     async def job(self, job_id: int) -> ProvisionJob | None:
         """The job as it stands now; all who ask meanwhile share one look."""

@@ -10,7 +10,7 @@ from tortoise.exceptions import IntegrityError
 from models import JobHost, JobStatus, ProvisionJob, Server
 from models.transaction import transaction
 from runner import checks
-from runner.admission import admit, alone
+from runner.admission import admit, alone, wait
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import ErrorCode, Problem, Refused
@@ -68,7 +68,10 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
             await job.save(update_fields=["log_path"])
             await JobHost.bulk_create([_job_host(job, server) for server in servers])
             await told(job, job.created_at)
-            admitted = await admit(tx, engine.dispatcher, job, [server.id for server in servers])
+            wanted = [server.id for server in servers]
+            admitted = await admit(tx, engine.dispatcher, job, wanted)
+            if not admitted:
+                await wait(job, wanted)
     except IntegrityError:
         # The same key came twice at once: the first job answers both.
         if key is not None and (first := await _with_key(key)) is not None:

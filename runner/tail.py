@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from models import LogChunk, ProvisionJob
-from models.chunk import Run
+from models import ProvisionJob
+from models.chunk import Further, Run
+from runner.appender import Appender
 from runner.bus import Bus, Topic
 from runner.held import Held
 from runner.inotify import GrowthWatch
@@ -34,10 +35,11 @@ class FenceLost(Exception):
 class Tail:
     """Copies the log of one claimed job. `job.log_size` and `job.line_count` move with what is stored."""
 
-    def __init__(self, job: ProvisionJob, job_dir: JobDir, bus: Bus, shelf: Shelf) -> None:
+    def __init__(self, job: ProvisionJob, job_dir: JobDir, bus: Bus, shelf: Shelf, appender: Appender) -> None:
         self._job = job
         self._bus = bus
         self._shelf = shelf
+        self._appender = appender
         self._path = job_dir.log
         self._held = Held(READ_BYTES)
         self._held_since = 0.0
@@ -111,7 +113,7 @@ class Tail:
         self._bus.publish(Topic.LOG, job.id)
 
     async def _write(self, runs: list[Run], size: int, lines: int) -> None:
-        if not await LogChunk.append(self._job, runs, size, lines):
+        if not await self._appender.append(Further(self._job, runs, size, lines)):
             await self._must_be_ours(size)
 
     async def _must_be_ours(self, size: int) -> None:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models import JobHost, JobStatus, ProvisionJob, ServerLock
-from runner.admission import first_waiting
+from models import JobHost, JobStatus, ProvisionJob, ServerLock, ServerWait
 
 FOR_A_SLOT = "waits for a worker with a free slot"
 _MOST_NAMED = 5
@@ -32,7 +31,8 @@ async def waits_of(job_ids: Sequence[int]) -> dict[int, list[Wait]]:
     needed = await rows.order_by("id")
     servers = {row.server_id for row in needed if row.server_id is not None}
     holders = dict(await ServerLock.filter(server_id__in=list(servers)).values_list("server_id", "job_id"))
-    first = await first_waiting(servers - holders.keys())
+    waiting = await ServerWait.first_on(servers - holders.keys())
+    first = {server_id: rank.job_id for server_id, rank in waiting.items()}
     in_the_way = {*holders.values(), *first.values()}
     jobs = {job.id: job for job in await ProvisionJob.filter(id__in=list(in_the_way))}
     found: dict[int, dict[int, Wait]] = {job_id: {} for job_id in job_ids}

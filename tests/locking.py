@@ -1,6 +1,6 @@
 """Jobs and locks without ansible: the verbs on a database of their own, and the rule of admission as a model."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,13 +8,14 @@ from typing import Any
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from models import FailureReason, JobStatus, ProvisionJob, Server, ServerLock
+from models import FailureReason, JobStatus, LogChunk, ProvisionJob, Server, ServerLock
+from models.chunk import Further, Run
 from playcast import settings
 from playcast.app import make_engine
 from playcast.database import migrate, opened
 from runner import moves
 from runner.cancel import cancel_job
-from runner.dispatch import Run
+from runner.dispatch import Run as Deliver
 from runner.engine import Engine
 from runner.outcome import Outcome
 from runner.slots import Slots
@@ -42,7 +43,7 @@ class Noting:
         self._uncommitted.remove(job_id)
         self.handed.append(job_id)
 
-    async def work(self, run: Run, slots: Slots) -> None:
+    async def work(self, run: Deliver, slots: Slots) -> None:
         raise NotImplementedError
 
 
@@ -109,6 +110,11 @@ async def job_row(status: JobStatus, **given: Any) -> ProvisionJob:
         requested_by="",
         **{"status": status, **given},
     )
+
+
+async def append_runs(job: ProvisionJob, runs: Sequence[Run], size: int, lines: int) -> bool:
+    """Store chunks of one log, which then comes to that size; whether it was ours to store."""
+    return await LogChunk.append([Further(job, runs, size, lines)]) == {job.id}
 
 
 @dataclass

@@ -38,6 +38,12 @@ _FILL = (
     UNION ALL SELECT i * 1000, 20000, 'srv-y', 'y' FROM n WHERE i < 4
     """,
     "INSERT INTO server_lock (server_id, job_id, taken_at) {upto:20} SELECT 2 + i, 99960 + i, {at} FROM n",
+    # As runner.admission leaves it: the last ten wait.
+    """
+    INSERT INTO server_wait (server_id, rank, job_id)
+    SELECT h.server_id, 0, h.job_id FROM job_host h JOIN provision_job j ON j.id = h.job_id
+    WHERE j.status = 'PENDING' AND j.admitted_at IS NULL
+    """,
     """
     INSERT INTO job_event (job_id, seq, at, kind, payload) {upto:JOBS}
     SELECT i, 1, {at}, 'status', '{{"status":"SUCCESS","reason":null}}' FROM n UNION ALL

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from models import JobStatus, ProvisionJob
+from models import JobEvent, JobStatus, ProvisionJob
 from playcast.database import migrate, opened
 from playcast.postgres import connector, plain_url
 from runner import notify
@@ -50,7 +50,11 @@ async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await migrate(url)
     pair = Pair(LocalBus(), LocalBus(), url)
     async with opened(url), AsyncExitStack() as stack:
-        here, there = NotifyBus(connector(url), pair.moved.append), NotifyBus(connector(url), pair.moved.append)
+
+        async def moved(job_ids: set[int]) -> None:
+            pair.moved.extend(job_ids)
+
+        here, there = NotifyBus(connector(url), moved), NotifyBus(connector(url), moved)
         pair.here, pair.there = here, there
         for bus in (here, there):
             await stack.enter_async_context(working(bus))
@@ -147,3 +151,17 @@ async def test_a_wake_up_that_got_lost_is_found_by_looking(shared: Pair) -> None
         await woken(every, {(Topic.JOB, job.id)})
         other = await job_row(JobStatus.RUNNING)
         await woken(every, {(Topic.JOB, other.id)})
+
+
+@pytest.mark.postgres
+async def test_a_look_at_all_jobs_finds_a_lost_wake_up_and_leaves_those_that_wait_alone(shared: Pair) -> None:
+    job = await job_row(JobStatus.PENDING)
+    for _ in range(20):
+        await job_row(JobStatus.PENDING)
+    assert isinstance(shared.there, NotifyBus)
+    with shared.there.listen((Topic.JOB, None)) as every:
+        await shared.there._look()
+        assert await ProvisionJob.cancel_pending(job.id, "test", datetime.now(UTC))
+        await JobEvent.of(job.id, 1, "status", datetime.now(UTC), {"status": "CANCELED", "reason": None}).save()
+        # It alone: the twenty that wait are not even looked at.
+        await woken(every, {(Topic.JOB, job.id)})

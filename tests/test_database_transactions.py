@@ -21,7 +21,7 @@ from runner.admission import alone
 from runner.joblists import JobQuery, count_jobs, newest_jobs
 from runner.logs import read_range
 from runner.viewer import LOCAL_VIEWER
-from tests.locking import OUTCOMES, Fleet, fleet_on
+from tests.locking import OUTCOMES, Fleet, append_runs, fleet_on
 
 JOBS = 20
 READERS = 50
@@ -87,18 +87,18 @@ async def test_what_fails_half_way_leaves_nothing(fleet: Fleet) -> None:
 
 async def test_chunks_are_stored_whole_or_not_at_all(fleet: Fleet) -> None:
     job, now = await fleet.start(await fleet.submit(0)), datetime.now(UTC)
-    assert await LogChunk.append(job, [Run(0, 1, b"a", now)], 1, 0)
+    assert await append_runs(job, [Run(0, 1, b"a", now)], 1, 0)
     job.log_size = 1
     was = await counts()
 
     # The second stands where one stands already.
     with pytest.raises(IntegrityError):
-        await LogChunk.append(job, [Run(1, 1, b"b", now), Run(0, 1, b"c", now)], 3, 0)
+        await append_runs(job, [Run(1, 1, b"b", now), Run(0, 1, b"c", now)], 3, 0)
 
     assert await counts() == was
     assert (await ProvisionJob.get(id=job.id)).log_size == 1
     await nothing_is_held()
-    assert await LogChunk.append(job, [Run(1, 1, b"b", now)], 2, 0)
+    assert await append_runs(job, [Run(1, 1, b"b", now)], 2, 0)
 
 
 async def test_a_task_that_is_cancelled_anywhere_holds_nothing(fleet: Fleet) -> None:
@@ -108,7 +108,7 @@ async def test_a_task_that_is_cancelled_anywhere_holds_nothing(fleet: Fleet) -> 
     async def append() -> None:
         job = await ProvisionJob.get(id=first)
         run = Run(job.log_size, 1, b"x", datetime.now(UTC))
-        await LogChunk.append(job, [run], job.log_size + 1, 0)
+        await append_runs(job, [run], job.log_size + 1, 0)
 
     async def whole_life() -> None:
         await fleet.end(await fleet.submit(1, 2))
@@ -147,7 +147,7 @@ async def test_a_pool_of_two_serves_twenty_jobs_and_fifty_readers(fleet: Fleet) 
         for number in range(CHUNKS):
             text = b"%d.%d\n" % (place, number)
             run = Run(job.log_size, number + 1, text, datetime.now(UTC))
-            assert await LogChunk.append(job, [run], job.log_size + len(text), number + 1)
+            assert await append_runs(job, [run], job.log_size + len(text), number + 1)
             job.log_size += len(text)
         assert await moves.finish(fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
         ended += 1

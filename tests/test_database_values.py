@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tortoise.exceptions import IntegrityError, OperationalError
 
-from models import JobStatus, LogChunk, ProvisionJob, Server, ServerTag, WorkerEntry
+from models import JobStatus, ProvisionJob, Server, ServerTag, WorkerEntry
 from models.chunk import Run
 from playcast.settings import load
 from runner import persist
@@ -22,7 +22,7 @@ from runner.logs import read_range
 from runner.servers import ServerQuery, count_servers, oldest_servers, tags_of
 from runner.viewer import LOCAL_VIEWER
 from runner.workers import alive_workers
-from tests.locking import job_row
+from tests.locking import append_runs, job_row
 
 SECOND = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -109,7 +109,7 @@ async def test_a_log_is_the_same_bytes_from_every_offset(stored: None) -> None:
     cuts = [0, 1, 4, 5, 9, 20, 21, 22, 23, 100, len(content)]
     for low, high in pairwise(cuts):
         run = Run(low, content[:low].count(b"\n") + 1, content[low:high], SECOND)
-        assert await LogChunk.append(job, [run], high, content[:high].count(b"\n"))
+        assert await append_runs(job, [run], high, content[:high].count(b"\n"))
         job.log_size = high
 
     for start in range(len(content)):

@@ -1,10 +1,11 @@
 """One suite for both dispatchers: a committed job is delivered, at least once, to a slot that is free."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import asyncpg
 import pytest
 from tortoise.connection import get_connection
 
-from models import JobStatus, ProvisionJob
+from models import JobStatus, ProvisionJob, WorkerEntry
 from models.transaction import transaction
 from playcast.database import migrate, opened
 from playcast.postgres import plain_url
+from runner.admission import alone
 from runner.dispatch import Dispatcher, LocalDispatcher
 from runner.slots import Slots
 from tests.launchers import until
@@ -290,3 +292,23 @@ async def test_a_stop_at_any_moment_leaves_nothing_open(queue: Queue) -> None:
         while await control.fetchval(left):  # noqa: ASYNC110 (a server process ends a moment later)
             await asyncio.sleep(0.05)
     await control.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
+async def test_whoever_looks_for_lost_entries_keeps_nobody_waiting(queue: Queue) -> None:
+    from runner.engine_queue import ProcrastinateDispatcher
+
+    assert isinstance(queue.dispatcher, ProcrastinateDispatcher)
+    await admitted(queue.dispatcher)
+    async with transaction() as tx:
+        await alone(tx)
+        # In a context of its own, as it must not go into this transaction.
+        looking = asyncio.create_task(queue.dispatcher.mend(), context=contextvars.Context())
+        await asyncio.wait_for(looking, LONG)
+    assert await queue.dispatcher.turn() == 15
+    now = datetime.now(UTC)
+    for number in range(4):
+        since = now - timedelta(seconds=60 * (number == 3))
+        await WorkerEntry.create(name=f"w{number}", home="", slots=1, version="", started_at=now, heartbeat_at=since)
+    assert await queue.dispatcher.turn() == 45

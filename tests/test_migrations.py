@@ -12,7 +12,7 @@ from aerich import Command
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 
-from models import JobStatus, ProvisionJob, Server, ServerLock, ServerTag
+from models import JobStatus, ProvisionJob, Server, ServerLock, ServerTag, ServerWait
 from playcast import database
 from playcast.database import dialect, migrate, migrations_dir, opened, tortoise_config
 from tests.postgres import fresh_database
@@ -120,9 +120,13 @@ _OLD_ROWS = (
     """INSERT INTO provision_job (recipe, revision, status, check_mode, diff, tags, skip_tags, timeout_seconds,
     priority, requested_by, fence, log_size, line_count, created_at) VALUES ('base', 'r', 'RUNNING', false, false,
     '[]', '["slow"]', 60, 0, 'local', 1, 4, 1, '2026-01-01 00:00:00+00:00')""",
+    """INSERT INTO provision_job (recipe, revision, status, check_mode, diff, tags, skip_tags, timeout_seconds,
+    priority, requested_by, fence, log_size, line_count, created_at) VALUES ('base', 'r', 'PENDING', false, false,
+    '[]', '[]', 60, 3, 'local', 0, 0, 0, '2026-01-01 00:00:00+00:00')""",
     """INSERT INTO log_chunk (job_id, start, first_line, data, emitted_at)
     VALUES (1, 0, 1, {bytes}, '2026-01-01 00:00:00+00:00')""",
-    "INSERT INTO job_host (job_id, server_id, host, server_name) VALUES (1, 1, 'srv-1', 'old')",
+    """INSERT INTO job_host (job_id, server_id, host, server_name)
+    VALUES (1, 1, 'srv-1', 'old'), (2, 1, 'srv-1', 'old')""",
     "INSERT INTO server_tag (server_id, tag) VALUES (1, 'web')",
 )
 
@@ -156,6 +160,7 @@ async def check_rows_survive(url: str, tmp_path: Path, monkeypatch: pytest.Monke
             assert await ServerTag.filter(tag="web").count() == 1
             # A job that ran before there were locks holds its servers, and counts as launched.
             assert await ServerLock.all().values_list("server_id", "job_id") == [(1, 1)]
+            assert await ServerWait.all().values_list("server_id", "rank", "job_id") == [(1, -3, 2)]
             assert job.admitted_at == job.launched_at == job.created_at
 
     await apart(fill)

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from tortoise.connection import get_connection
 
-from models import ProvisionJob
-from runner.admission import first_waiting
+from models import ProvisionJob, ServerWait
 from tests.asking import Asking, asking
-from tests.many_jobs import SERVERS, WIDE_LOG, fill
+from tests.many_jobs import WIDE_LOG, fill
 from tests.postgres import fresh_database
 from tests.statements import Statement, recorded
 
@@ -89,7 +88,8 @@ async def test_every_list_and_page_goes_by_an_index(api: Asking) -> None:
         await plans(api, (await api.ask(query))[1])
     async with recorded() as statements:
         await ProvisionJob.runnable()
-        assert sorted((await first_waiting(range(1, SERVERS))).values())[:2] == [99991, 99992]
+        first = await ServerWait.first_on(range(450, 550))
+        assert sorted(rank.job_id for rank in first.values())[:2] == [99991, 99992]
     await plans(api, list(statements))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from models import JobStatus, LogChunk, ProvisionJob
-from models.chunk import MAX_BYTES, Run
+from models.chunk import MAX_BYTES, Further, Run
 from playcast.database import migrate, opened
 from runner.bus import LocalBus, Topic
 from runner.engine import Engine
@@ -113,13 +113,19 @@ async def test_chunks_and_offset_are_stored_together_or_not_at_all(empty: None) 
     now = datetime.now(UTC)
     runs = [Run(0, 1, b"\0one\n", now), Run(5, 2, b"\xfftwo\n", now)]
 
-    assert await LogChunk.append(job, runs, 10, 2)
-    # The same once more, as after a commit whose answer was lost; and with a claim that is no longer ours.
-    assert not await LogChunk.append(job, runs, 10, 2)
-    stale = await ProvisionJob.get(id=job.id)
-    await ProvisionJob.filter(id=job.id).update(fence=job.fence + 1)
-    assert not await LogChunk.append(stale, [Run(10, 3, b"late\n", now)], 15, 3)
+    other = await a_job(status=JobStatus.RUNNING)
+    both = [Further(job, runs, 10, 2), Further(other, [Run(0, 1, b"other\n", now)], 6, 1)]
 
+    assert await LogChunk.append(both) == {job.id, other.id}
+    # The same once more, as after a commit whose answer was lost; and with a claim that is no longer ours.
+    assert await LogChunk.append(both) == set()
+    stale = await ProvisionJob.get(id=job.id)
+    other.log_size = 6
+    await ProvisionJob.filter(id=job.id).update(fence=job.fence + 1)
+    late = Further(stale, [Run(10, 3, b"late\n", now)], 15, 3)
+    assert await LogChunk.append([late, Further(other, [Run(6, 2, b"more\n", now)], 11, 2)]) == {other.id}
+
+    assert [run.data for run in await LogChunk.between(other.id, 0, 100)] == [b"other\n", b"more\n"]
     assert await LogChunk.between(job.id, 0, 100) == runs
     assert await LogChunk.between(job.id, 7, 100) == runs[1:]
     stored = await ProvisionJob.get(id=job.id)
@@ -283,3 +289,64 @@ async def test_a_first_reader_that_is_cancelled_fails_nobody(monkeypatch: pytest
     assert isinstance(found[0], asyncio.CancelledError)
     assert [joined(cast("list[Piece]", pieces), b"some\nlines\n") for pieces in found[1:]] == [b"some\nlines\n"] * 4
     assert begun == [0, 0]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_what_other_processes_stored_is_taken_by_one_statement(
+    empty: None, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server does that is told of logs of a worker: nobody reads the table for himself then."""
+    shelf, jobs, now = Shelf(), [await a_job(b"one\n", status=JobStatus.RUNNING) for _ in range(3)], datetime.now(UTC)
+    long = b"x" * MAX_BYTES
+    with shelf.followed(jobs[0].id), shelf.followed(jobs[1].id):
+        for job in jobs:
+            assert await shelf.job(job.id) is not None
+        stored = [Further(job, [Run(4, 2, b"two\n", now), Run(8, 3, b"three\n", now)], 14, 4) for job in jobs]
+        assert await LogChunk.append(stored) == {job.id for job in jobs}
+        asked, after = [], LogChunk.after
+
+        async def count(places: Mapping[int, int], size: int) -> dict[int, list[Run]]:
+            asked.append(dict(places))
+            return await after(places, size)
+
+        monkeypatch.setattr(LogChunk, "after", count)
+        await shelf.moved({job.id for job in jobs})
+        for job in jobs[:2]:
+            piece = await shelf.piece(job.id, 4)
+            assert piece is not None
+            assert (piece.start, piece.data, piece.first_line) == (4, b"two\nthree\n", 2)
+            assert await shelf.piece(job.id, 14) is None
+        # Nobody follows the third.
+        assert asked == [{jobs[0].id: 4, jobs[1].id: 4}]
+        assert reads == []
+        # More than one look takes: whoever reads on finds all of it.
+        jobs[0].log_size = 14
+        far = [Run(14, 5, long, now), Run(14 + MAX_BYTES, 5, b"end\n", now)]
+        assert await LogChunk.append([Further(jobs[0], far, 18 + MAX_BYTES, 5)])
+        await shelf.moved({jobs[0].id})
+        piece = await shelf.piece(jobs[0].id, 14 + MAX_BYTES)
+        assert piece is not None
+        assert piece.data == b"end\n"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_readers_look_for_themselves_if_nothing_could_be_taken(
+    empty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, job, now = Shelf(), await a_job(b"one\n", status=JobStatus.RUNNING), datetime.now(UTC)
+
+    async def away(places: object, size: int) -> dict[int, list[Run]]:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(LogChunk, "after", away)
+    with shelf.followed(job.id):
+        assert await shelf.job(job.id) is not None
+        assert await LogChunk.append([Further(job, [Run(4, 2, b"two\n", now)], 8, 2)])
+        assert await shelf.piece(job.id, 4) is None
+        with pytest.raises(OSError, match="away"):
+            await shelf.moved({job.id})
+        piece = await shelf.piece(job.id, 4)
+        assert piece is not None
+        assert piece.data == b"two\n"

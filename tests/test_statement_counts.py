@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models import JobEvent, JobHost, JobStatus, ProvisionJob, Server, ServerLock, ServerTag
+from models import JobEvent, JobHost, JobStatus, ProvisionJob, Server, ServerLock, ServerTag, ServerWait
 from tests.asking import Asking, asking
 from tests.postgres import fresh_database
 
@@ -88,6 +88,8 @@ async def fill() -> None:
             for server in (number, number % ROWS + 1)
         ]
     )
+    waits = [(number, number) for number in numbers] + [(number % ROWS + 1, number) for number in numbers]
+    await ServerWait.bulk_create([ServerWait(server_id=server, rank=0, job_id=ROWS + job) for server, job in waits])
     details = {"status": "RUNNING", "reason": None}
     rows = [JobEvent.of(job_id, seq, "status", NOW, details) for job_id in range(1, 2 * ROWS + 1) for seq in (1, 2, 3)]
     await JobEvent.bulk_create(rows)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from models import JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
 from runner import inotify
+from runner.appender import Appender
 from runner.bus import LocalBus, Topic
 from runner.cut import lines_end, text_end
 from runner.held import Held
@@ -62,7 +63,7 @@ def test_whole_lines_end_after_the_last_line_end(data: bytes, most: int, before:
 
 
 def a_tail(tmp_path: Path, job: ProvisionJob) -> Tail:
-    return Tail(job, JobDir(tmp_path, job.id), LocalBus(), Shelf())
+    return Tail(job, JobDir(tmp_path, job.id), LocalBus(), Shelf(), Appender())
 
 
 def read(held: Held, data: bytes) -> None:
@@ -251,7 +252,7 @@ async def test_a_new_tail_goes_on_where_the_table_stands(running: ProvisionJob, 
 
 async def test_readers_are_woken_only_when_there_is_something(running: ProvisionJob, tmp_path: Path) -> None:
     bus = LocalBus()
-    tail = Tail(running, JobDir(tmp_path, running.id), bus, Shelf())
+    tail = Tail(running, JobDir(tmp_path, running.id), bus, Shelf(), Appender())
     ended = asyncio.Event()
     with bus.listen((Topic.LOG, running.id)) as listener:
         ended.set()
