@@ -2,7 +2,7 @@
 
 A directory goes only if the database says that this very job was pruned: the number and the time of creation must be
 those in its specification. That a row is missing proves nothing. The directory may be of another database, or this one
-may have been restored from a backup (docs/decisions/0014).
+may have been restored from a backup (docs/decisions/0013).
 """
 
 import asyncio
