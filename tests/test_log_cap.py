@@ -86,7 +86,8 @@ async def test_a_full_disk_ends_the_job(
         ended = await api.finished(job["id"])
 
         assert (ended["status"], ended["exitCode"]) == ("ERROR", LOG_UNWRITABLE)
-        assert time.monotonic() - begun < 30
+        # And not only when its timeout is over.
+        assert time.monotonic() - begun < 90
         job_dir = JobDir(disk, 1)
         assert job_dir.read_json(job_dir.exit) is not None
         assert ended["logSize"] == job_dir.log.stat().st_size > 900_000

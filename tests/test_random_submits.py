@@ -79,9 +79,11 @@ async def submit_all(api: Api, servers: list[str], count: int, recipe: str, **ex
 async def all_ended(api: Api, seconds: float) -> list[Job]:
     """Every job once nothing waits or runs any more, in the order of their numbers."""
     async with asyncio.timeout(seconds):
-        while (queue := (await api.ask(QUEUE)))["system"]["queue"] != IDLE:  # noqa: ASYNC110 (the queue as a whole tells no event)
+        while (await api.ask(QUEUE))["system"]["queue"] != IDLE:  # noqa: ASYNC110 (the queue as a whole tells no event)
             await asyncio.sleep(0.2)
-    assert {node["lockedBy"] for node in queue["servers"]["nodes"]} == {None}
+    # Asked anew: the locks may have been read before the queue, in the moment of the last end.
+    servers = (await api.ask(QUEUE))["servers"]["nodes"]
+    assert [node["lockedBy"] for node in servers] == [None] * SERVERS
     jobs: list[Job] = []
     more, after = True, None
     while more:

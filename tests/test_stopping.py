@@ -88,13 +88,14 @@ async def test_a_server_on_sqlite_waits_as_well_and_answers_meanwhile(
         servers = [await api.create_server(name=f"s{number}") for number in range(2)]
         first = (await api.run("mark", servers[0]))["id"]
         await until((tmp_path / "starts").exists)
-        watching = asyncio.create_task(text_of(api, first))
         served.process.terminate()
         async with asyncio.timeout(30):
             while not await _not_ready(api):  # noqa: ASYNC110 (it is asked for)
                 await asyncio.sleep(0.05)
         second = (await api.run("mark", servers[1]))["id"]
         assert await still_running(served.process, 2)
+        assert [(await api.job(job))["status"] for job in (first, second)] == ["RUNNING", "PENDING"]
+        watching = asyncio.create_task(text_of(api, first))
         mark.touch()
         assert "the end" in await watching
         assert await asyncio.wait_for(served.process.wait(), 15) == 0
