@@ -58,6 +58,8 @@ class Faults:
     """Rows of the jobs whose worker did not come back."""
     fetched: set[int] = field(default_factory=set)
     """Rows of the jobs that a worker had fetched from the queue when it was killed."""
+    unstarted: set[int] = field(default_factory=set)
+    """Numbers of the jobs that were never started."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
