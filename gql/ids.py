@@ -6,8 +6,7 @@ import binascii
 import strawberry
 
 from runner.errors import BadInput, quoted
-
-MAX_NUMBER = 2**31 - 1
+from runner.limits import MAX_ID
 
 
 def global_id(type_name: str, number: int) -> strawberry.ID:
@@ -36,7 +35,7 @@ def row_number(type_name: str, raw: str) -> int:
 
 def read_number(text: str) -> int | None:
     """The row number that `text` is in digits; None if it is none, or larger than any."""
-    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > MAX_NUMBER:
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > MAX_ID:
         return None
     return int(text)
 

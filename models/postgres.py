@@ -35,11 +35,11 @@ class _Client(AsyncpgDBClient):
             # What it returns is the call's own result; Tortoise declares it like this.
             return await super()._translate_exceptions(func, *args, **kwargs)
         except AWAY as error:
-            raise _away(error) from error
+            raise away(error) from error
         except TransactionManagementError as error:
             # A server that has become a standby refuses to write, which Tortoise takes for a fault of the transaction.
             if isinstance(error.__cause__, AWAY):
-                raise _away(error.__cause__) from error
+                raise away(error.__cause__) from error
             raise
 
     def _in_transaction(self) -> TransactionContext:
@@ -52,7 +52,7 @@ class _TransactionClient(TransactionWrapper, _Client):
             await super().commit()
         except AWAY as error:
             # It may be stored all the same: whoever tries again must bear that.
-            raise _away(error) from error
+            raise away(error) from error
 
     async def rollback(self) -> None:
         try:
@@ -81,7 +81,7 @@ class _Transaction(TransactionContextPooled):
         try:
             return await super().__aenter__()
         except AWAY as error:
-            raise _away(error) from error
+            raise away(error) from error
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
         client = cast("_TransactionClient", self.client)
@@ -93,7 +93,8 @@ class _Transaction(TransactionContextPooled):
             await client.give_back()
 
 
-def _away(error: Exception) -> DBConnectionError:
+def away(error: Exception) -> DBConnectionError:
+    """What everybody else calls one of these errors."""
     return DBConnectionError(str(error) or type(error).__name__)
 
 

@@ -10,7 +10,7 @@ from tortoise.exceptions import BaseORMException
 
 from playcast import __version__
 from playcast.lifetimes import Lifetime, connections, in_background, launcher
-from playcast.postgres import connector, plain_url
+from playcast.postgres import NEEDS_EXTRA, connector, plain_url
 from playcast.settings import OnPartition, Settings
 from runner.dispatch import Dispatcher
 from runner.engine import Engine
@@ -32,7 +32,7 @@ def queue(url: str) -> Dispatcher:
     try:
         from runner.engine_queue import ProcrastinateDispatcher  # noqa: PLC0415 (an extra: one machine does without it)
     except ImportError as error:
-        raise PlaycastError("PostgreSQL needs the extra `cluster`: pip install 'playcast[cluster]'") from error
+        raise PlaycastError(NEEDS_EXTRA) from error
     return ProcrastinateDispatcher(plain_url(url))
 
 

@@ -20,6 +20,7 @@ _TORTOISE = {
     "application_name",
     "statement_cache_size",
 }
+NEEDS_EXTRA = "PostgreSQL needs the extra `cluster`: pip install 'playcast[cluster]'"
 # Any number that nothing else in this database locks.
 _MIGRATING = 0x706C6D67
 
@@ -70,7 +71,7 @@ async def _add_queue(connection: asyncpg.Connection) -> None:
     try:
         from procrastinate.schema import SchemaManager  # noqa: PLC0415 (an extra: one machine does without it)
     except ImportError as error:
-        raise PlaycastError("PostgreSQL needs the extra `cluster`: pip install 'playcast[cluster]'") from error
+        raise PlaycastError(NEEDS_EXTRA) from error
     if await connection.fetchval("SELECT to_regclass('procrastinate_jobs')") is None:
         async with connection.transaction():
             await connection.execute(SchemaManager.get_schema())

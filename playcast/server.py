@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from playcast.app import WORKER, make_app
 from playcast.settings import Settings
-from playcast.stopping import see_off
+from playcast.stopping import see_off, stop_asked
 from runner.errors import PlaycastError
 
 SHUTDOWN_SECONDS = 5.0
@@ -21,10 +20,7 @@ Started = Callable[[str], Awaitable[None]]
 
 async def serve(settings: Settings, started: Started | None = None) -> None:
     """Serve until a signal; `started` is called once with the address, and ends with the server."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_asked()
     app = make_app(settings)
     app_runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS)
     try:

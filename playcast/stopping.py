@@ -1,10 +1,12 @@
-"""What happens to running jobs when a process is told to stop."""
+"""Being told to stop, and what happens to running jobs then."""
 
 import asyncio
+import signal
 
 import structlog
 
 from playcast.settings import OnStop, Settings
+from runner.pause import first
 from runner.worker import Worker
 
 FAREWELL_SECONDS = 2.0
@@ -13,19 +15,21 @@ FAREWELL_SECONDS = 2.0
 log = structlog.get_logger()
 
 
+def stop_asked() -> asyncio.Event:
+    """An event that SIGINT and SIGTERM set from now on, each time anew."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
 async def see_off(worker: Worker | None, settings: Settings, stop: asyncio.Event) -> None:
     """Leave running jobs to the next start, or wait for them, as the settings say; a second signal ends the wait."""
     if worker is None or settings.on_stop is OnStop.LEAVE:
         return
     stop.clear()
     log.warning("waiting for running jobs, a second signal leaves them", jobs=sorted(worker.running))
-    waits = [asyncio.ensure_future(wait) for wait in (_drained(worker), stop.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+    await first(_drained(worker), stop.wait())
 
 
 async def _drained(worker: Worker) -> None:

@@ -1,15 +1,14 @@
 """Running a worker: no API, only jobs, until a signal."""
 
-import asyncio
-import signal
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from playcast.app import make_engine
 from playcast.cluster import make_worker, shared, working
 from playcast.lifetimes import database, in_background
 from playcast.settings import Settings
-from playcast.stopping import see_off
+from playcast.stopping import see_off, stop_asked
 from runner.errors import PlaycastError
+from runner.pause import first
 
 
 async def work(settings: Settings) -> None:
@@ -18,9 +17,7 @@ async def work(settings: Settings) -> None:
         raise PlaycastError(
             "PLAYCAST_DATABASE_URL: with SQLite `playcast serve` runs the jobs; workers need PostgreSQL"
         )
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_asked()
     engine = make_engine(settings)
     worker = make_worker(engine, settings)
     facts = in_background(lambda: engine.facts.work(engine.recipes))
@@ -29,10 +26,7 @@ async def work(settings: Settings) -> None:
         for lifetime in lifetimes:
             await stack.enter_async_context(asynccontextmanager(lifetime)(None))
         print(f"Worker {worker.name} takes jobs", flush=True)  # noqa: T201 (the one line that it promises)
-        waits = [asyncio.ensure_future(event.wait()) for event in (stop, worker.gone)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        await first(stop.wait(), worker.gone.wait())
         if worker.gone.is_set():
             raise PlaycastError("the worker has stopped; its log says why")
         await see_off(worker, settings, stop)

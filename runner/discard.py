@@ -15,12 +15,6 @@ def alive(job_dir: JobDir) -> bool:
         return False
 
 
-def made_for(job_dir: JobDir) -> str | None:
-    """When the job was created that the directory was made for, as its specification says; None if it does not."""
-    created_at = (job_dir.read_json(job_dir.spec) or {}).get("created_at")
-    return created_at if isinstance(created_at, str) else None
-
-
 def remove_log(job_dir: JobDir) -> bool:
     """Remove the raw log, unless the directory is a link to somewhere else; whether there was one."""
     try:

@@ -29,6 +29,7 @@ from tortoise.exceptions import BaseORMException
 from models import ProvisionJob, Server, ServerAuthKind
 from runner.inventory import Target, host_name
 from runner.jobdir import JobDir
+from runner.limits import MAX_ID
 from runner.recipes import Recipe, RecipeBook
 from runner.vault import Vault
 
@@ -38,7 +39,6 @@ MOST_AT_ONCE = 64 * 1024 * 1024
 """Of all facts that one job gets; its other servers gather theirs."""
 EVERY_SECONDS = 600.0
 _STEP = 256
-_MAX_ID = 2**31 - 1
 # Encrypted, they are a third larger.
 _MOST_LINE = MOST_BYTES // 2 * 3
 
@@ -144,7 +144,7 @@ class Facts:
 
     def _server_ids(self) -> list[int]:
         names = {place.name.removeprefix("srv-") for place in self._folder.glob("*/srv-*")}
-        return [int(name) for name in names if name.isascii() and name.isdigit() and int(name) <= _MAX_ID]
+        return [int(name) for name in names if name.isascii() and name.isdigit() and int(name) <= MAX_ID]
 
     async def work(self, recipes: RecipeBook) -> None:
         """Remove what is too old, or of nobody, now and every 10 minutes until cancelled."""

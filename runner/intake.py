@@ -19,7 +19,7 @@ from runner.inotify import GrowthWatch
 from runner.jobdir import JobDir
 from runner.live import Live
 from runner.logs import read_range
-from runner.pause import pause
+from runner.pause import first, pause
 from runner.persist import until_stored
 from runner.piece import Piece
 from runner.tail import IDLE_SECONDS, POLL_SECONDS, FenceLost
@@ -145,9 +145,4 @@ async def _grown(fd: int, watch: GrowthWatch, drained: asyncio.Event, size: int)
     watch.arm()
     if os.fstat(fd).st_size > size or drained.is_set():
         return
-    waits = [asyncio.ensure_future(watch.grown.wait()), asyncio.ensure_future(drained.wait())]
-    try:
-        await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+    await first(watch.grown.wait(), drained.wait(), seconds=IDLE_SECONDS)

@@ -15,13 +15,13 @@ import structlog
 from tortoise.exceptions import BaseORMException
 
 from models import ProvisionJob, PrunedJob
-from runner.discard import alive, made_for, remove_directory, remove_log
+from runner.discard import alive, remove_directory, remove_log
 from runner.jobdir import JobDir
+from runner.limits import MAX_ID
 from runner.retention import removable
 
 EVERY_SECONDS = 600.0
 STEP = 256
-_MAX_ID = 2**31 - 1
 
 log = structlog.get_logger()
 
@@ -85,7 +85,7 @@ class Janitor:
 
         def checked() -> bool:
             job_dir = JobDir(self._jobs_dir, number)
-            return made_for(job_dir) == created_at.isoformat() and not alive(job_dir) and remove(job_dir)
+            return job_dir.made_for() == created_at.isoformat() and not alive(job_dir) and remove(job_dir)
 
         try:
             return await asyncio.to_thread(checked)
@@ -103,5 +103,5 @@ def _numbers(jobs_dir: Path) -> list[int]:
 def _numbered(jobs_dir: Path) -> Iterator[int]:
     for path in jobs_dir.iterdir():
         name = path.name
-        if name.isascii() and name.isdigit() and not name.startswith("0") and int(name) <= _MAX_ID:
+        if name.isascii() and name.isdigit() and not name.startswith("0") and int(name) <= MAX_ID:
             yield int(name)

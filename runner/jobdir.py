@@ -50,6 +50,11 @@ class JobDir:
             return None
         return value if isinstance(value, dict) else None
 
+    def made_for(self) -> str | None:
+        """When the job was created that the directory was made for, as its specification says; None if it does not."""
+        created_at = (self.read_json(self.spec) or {}).get("created_at")
+        return created_at if isinstance(created_at, str) else None
+
     def claimed(self) -> bool:
         """Whether a supervisor ever took this job."""
         return self.claim.exists()

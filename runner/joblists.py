@@ -11,11 +11,11 @@ from tortoise.functions import Count
 from tortoise.queryset import QuerySet
 
 from models import JobHost, JobStatus, ProvisionJob
+from runner.limits import MAX_ID
 from runner.viewer import Viewer
 
 CLOCK_SLACK = timedelta(days=1)
 """How far a clock may have been set back without jobs missing from a list by time of creation."""
-_MAX_ID = 2**31 - 1
 # PostgreSQL and SQLite have no statement in common that takes some rows of each server and reads no others.
 _NEWEST_ON = {
     "postgres": """
@@ -67,7 +67,7 @@ async def newest_on(
 ) -> dict[int, list[ProvisionJob]]:
     """The `most` newest jobs of each of these servers, of those with an id below `before`."""
     connection = get_connection("default")
-    given = [json.dumps(list(server_ids)), _MAX_ID if before is None else before, most]
+    given = [json.dumps(list(server_ids)), MAX_ID if before is None else before, most]
     rows = await connection.execute_query_dict(_NEWEST_ON[connection.capabilities.dialect], given)
     jobs = {job.id: job for job in await ProvisionJob.filter(id__in=list({row["job_id"] for row in rows}))}
     found: dict[int, list[ProvisionJob]] = {server_id: [] for server_id in server_ids}

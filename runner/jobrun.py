@@ -108,8 +108,7 @@ class JobRun:
 
     def _ours(self) -> bool:
         """Whether the claim in the directory was made for this very job."""
-        spec = self._dir.read_json(self._dir.spec)
-        return spec is not None and spec.get("created_at") == self._job.created_at.isoformat()
+        return self._dir.made_for() == self._job.created_at.isoformat()
 
     def _of_another_database(self) -> Outcome:
         """Its exit code and recap would pass for this job's own."""

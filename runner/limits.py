@@ -7,3 +7,5 @@ DEFAULT_PAGE_BYTES = 64 * 1024
 MAX_PAGE_BYTES = 1024 * 1024
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
 MAX_PRIORITY = 1000
+MAX_ID = 2**31 - 1
+"""The largest number that a row can have."""

@@ -20,7 +20,7 @@ from tortoise.expressions import Subquery
 
 from models import JobEvent, LogChunk, PrunedJob
 from models.transaction import transaction
-from runner.discard import alive, made_for, remove_directory, remove_log
+from runner.discard import alive, remove_directory, remove_log
 from runner.jobdir import JobDir
 from runner.retention import GOING, Retention, Totals, Victim, choose, removable
 from runner.turn import Still, Turn
@@ -135,7 +135,7 @@ async def _remove_files(remove: Callable[[JobDir], bool], job_dir: JobDir, *, ou
 
 def _is_ours(job_dir: JobDir, victim: Victim) -> bool:
     """Whether the directory was made for this very job, and not by another database."""
-    return made_for(job_dir) in (None, victim.created_at.isoformat())
+    return job_dir.made_for() in (None, victim.created_at.isoformat())
 
 
 async def _remove_chunks(job_id: int) -> None:

@@ -18,7 +18,7 @@ from runner.bus import Bus, Topic
 from runner.held import Held
 from runner.inotify import GrowthWatch
 from runner.jobdir import JobDir
-from runner.pause import pause
+from runner.pause import first, pause
 from runner.persist import until_stored
 from runner.shelf import Shelf
 
@@ -69,13 +69,8 @@ class Tail:
         watch.arm()
         if os.fstat(fd).st_size > self._position or end.is_set():
             return
-        waits = [asyncio.ensure_future(watch.grown.wait()), asyncio.ensure_future(end.wait())]
-        try:
-            # The timed look is for file systems where writes of others raise no event, and for want of watches.
-            await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        # The timed look is for file systems where writes of others raise no event, and for want of watches.
+        await first(watch.grown.wait(), end.wait(), seconds=IDLE_SECONDS)
 
     @property
     def _position(self) -> int:

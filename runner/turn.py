@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import asyncpg
-from tortoise.exceptions import DBConnectionError
 
-from models.postgres import AWAY
+from models.postgres import AWAY, away
 
 Still = Callable[[], bool]
 """Whether the turn has not been lost meanwhile."""
@@ -31,7 +30,7 @@ def advisory(connect: Callable[[], Awaitable[asyncpg.Connection]], number: int) 
         try:
             connection = await connect()
         except AWAY as error:
-            raise DBConnectionError(str(error) or type(error).__name__) from error
+            raise away(error) from error
         try:
             taken = await _taken(connection, number)
             yield (lambda: not connection.is_closed()) if taken else None
@@ -49,4 +48,4 @@ async def _taken(connection: asyncpg.Connection, number: int) -> bool:
         await connection.execute(_NOTICE_LOSS)
         return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", number))
     except AWAY as error:
-        raise DBConnectionError(str(error) or type(error).__name__) from error
+        raise away(error) from error

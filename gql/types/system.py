@@ -62,11 +62,12 @@ class System:
     @strawberry.field
     async def queue(self) -> QueueStats:
         """The queue now."""
-        worker, now = self.context.worker, datetime.now(UTC)
-        found = await alive_workers()
+        worker = self.context.worker
         if worker is not None and worker.alone:
-            # The worker lives in this very process: answering is its heartbeat.
-            found = [Alive(worker.name, len(worker.running), worker.slots, now)]
+            # It lives in this very process: answering is its heartbeat.
+            found = [Alive(worker.name, len(worker.running), worker.slots, datetime.now(UTC))]
+        else:
+            found = await alive_workers()
         workers = [WorkerInfo(**asdict(one)) for one in found]
         return QueueStats(
             pending=await ProvisionJob.filter(status=JobStatus.PENDING).count(),
