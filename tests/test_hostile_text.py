@@ -1,13 +1,8 @@
 """Text that a database may refuse, in names, results and messages of a playbook: the same end on both databases."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.conftest import StartApp
-from tests.postgres import fresh_database
 
 PLAYBOOK = r"""
 - hosts: all
@@ -28,20 +23,11 @@ query E($id: ID!) {
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """Which database the server works on."""
-    if request.param == "sqlite":
-        return {}
-    url = await fresh_database(request.getfixturevalue("postgres_url"), tmp_path.name)
-    return {"database_url": url, "serve_jobs": True}
-
-
 async def test_a_job_ends_whatever_it_says(
-    settings: dict[str, Any], start_app: StartApp, add_recipe: Callable[[str, str], None]
+    database_url: str, start_app: StartApp, add_recipe: Callable[[str, str], None]
 ) -> None:
     add_recipe("hostile", PLAYBOOK)
-    api = await start_app(**settings)
+    api = await start_app(database_url=database_url, serve_jobs=True)
     server = await api.create_server()
     job = (await api.run("hostile", server))["id"]
     await api.finished(job)

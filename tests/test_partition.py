@@ -1,7 +1,6 @@
 """A worker that is cut off from the database: its jobs go on, or are stopped if it is told so."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,14 @@ import pytest
 from models import FailureReason, JobStatus
 from runner.findings import Findings
 from runner.outcome import judge
-from tests.cluster import MARK, Cluster
-from tests.launchers import until
-from tests.mortal_postgres import FreezingProxy, MortalPostgres, mortal_postgres
+from tests.cluster import LOST, Cluster, cluster_on, says
+from tests.mortal_postgres import MortalPostgres, freezing_proxy, mortal_postgres
 from tests.postgres import fresh_database
 
 STOPPED = (
     "it was stopped, since its worker could not reach the database (PLAYCAST_ON_PARTITION): it is not known how far it "
     "came; look at the servers, then run it again"
 )
-LOST = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
-MESSAGES = "subscription M($ids: [ID!]) { jobUpdated(ids: $ids) { status message } }"
 
 
 def test_only_what_a_cut_off_worker_has_stopped_counts_as_lost() -> None:
@@ -40,37 +36,26 @@ async def database() -> AsyncIterator[MortalPostgres]:
 
 
 @pytest.fixture
-async def cluster(
-    tmp_path: Path, ansible_dir: Path, database: MortalPostgres, add_recipe: Callable[[str, str], None]
-) -> AsyncIterator[Cluster]:
-    add_recipe("mark", MARK.replace("FOLDER", str(tmp_path)))
+async def cluster(tmp_path: Path, ansible_dir: Path, database: MortalPostgres) -> AsyncIterator[Cluster]:
     url = await fresh_database(database.url, "partition")
-    async with AsyncExitStack() as stack:
-        yield Cluster(stack, tmp_path, ansible_dir, url, {"lost_grace": "30", "on_partition": "stop"})
-        (tmp_path / "go").touch()
+    async with cluster_on(url, tmp_path, ansible_dir, lost_grace="30", on_partition="stop") as made:
+        yield made
 
 
 @pytest.mark.postgres
 @pytest.mark.timeout(180)
 async def test_a_job_is_stopped_before_its_server_is_given_away(cluster: Cluster, database: MortalPostgres) -> None:
-    proxy = FreezingProxy(database.socket)
-    await proxy.start()
-    cluster.stack.push_async_callback(proxy.stop)
+    proxy = await cluster.stack.enter_async_context(freezing_proxy(database.socket))
     api = await cluster.serve()
     await cluster.work("w1", database_url=proxy.through(cluster.url))
-    server = await api.create_server(name="s0")
-    job = (await api.run("mark", server))["id"]
-    await until(lambda: cluster.starts() == ["s0"])
+    job = await cluster.begun(api)
     mark = cluster.folder / "w1" / "jobs" / "1"
     assert not (mark / "exit.json").exists()
     await proxy.frozen(20)
     # Its playbook was ended while the worker was still cut off, and the server was not free yet.
     assert (mark / "exit.json").exists()
     late = f"{LOST}; its worker came back: it ended as ERROR ({STOPPED})"
-    async with api.subscribe(MESSAGES, ids=[job]) as updates:
-        async for update in updates:
-            if update["jobUpdated"]["message"] == late:
-                break
+    await says(api, job, late)
     assert (await api.job(job))["failureReason"] == "WORKER_LOST"
 
 
@@ -81,9 +66,7 @@ async def test_a_job_that_nobody_has_judged_tells_why_it_was_stopped(
 ) -> None:
     api = await cluster.serve()
     await cluster.work("w1")
-    server = await api.create_server(name="s0")
-    job = (await api.run("mark", server))["id"]
-    await until(lambda: cluster.starts() == ["s0"])
+    job = await cluster.begun(api)
     # While the database is away for everybody, nobody judges.
     await database.away(22)
     ended = await api.finished(job)

@@ -3,13 +3,12 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.api import LOG, Api
-from tests.cluster import MARK, Cluster, text_of
+from tests.cluster import MARK, Cluster, cluster_on, text_of
 from tests.launchers import until
 from tests.postgres import fresh_database
 from tests.serving import serving
@@ -18,18 +17,10 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def mark(tmp_path: Path, add_recipe: Callable[[str, str], None]) -> Path:
-    """The recipe `mark`; the file that its jobs wait for."""
-    add_recipe("mark", MARK.replace("FOLDER", str(tmp_path)))
-    return tmp_path / "go"
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path, ansible_dir: Path, postgres_url: str, mark: Path) -> AsyncIterator[Cluster]:
+async def cluster(tmp_path: Path, ansible_dir: Path, postgres_url: str) -> AsyncIterator[Cluster]:
     url = await fresh_database(postgres_url, tmp_path.name)
-    async with AsyncExitStack() as stack:
-        yield Cluster(stack, tmp_path, ansible_dir, url)
-        mark.touch()
+    async with cluster_on(url, tmp_path, ansible_dir) as made:
+        yield made
 
 
 async def still_running(process: asyncio.subprocess.Process, seconds: float) -> bool:
@@ -66,9 +57,7 @@ async def test_a_worker_waits_for_its_jobs_and_takes_no_more(cluster: Cluster) -
 async def test_a_second_signal_leaves_the_jobs_to_the_next_start(cluster: Cluster) -> None:
     api = await cluster.serve()
     worker = await cluster.work("w1", on_stop="wait")
-    server = await api.create_server(name="s0")
-    job = (await api.run("mark", server))["id"]
-    await until(lambda: cluster.starts() == ["s0"])
+    job = await cluster.begun(api)
     worker.terminate()
     assert await still_running(worker, 1)
     worker.send_signal(signal.SIGINT)
@@ -81,8 +70,9 @@ async def test_a_second_signal_leaves_the_jobs_to_the_next_start(cluster: Cluste
 
 
 async def test_a_server_on_sqlite_waits_as_well_and_answers_meanwhile(
-    tmp_path: Path, ansible_dir: Path, mark: Path
+    tmp_path: Path, ansible_dir: Path, add_recipe: Callable[[str, str], None], go: Path
 ) -> None:
+    add_recipe("mark", MARK.replace("FOLDER", str(tmp_path)))
     async with serving(tmp_path / "data", ansible_dir, on_stop="wait") as served:
         api = served.api
         servers = [await api.create_server(name=f"s{number}") for number in range(2)]
@@ -96,7 +86,7 @@ async def test_a_server_on_sqlite_waits_as_well_and_answers_meanwhile(
         assert await still_running(served.process, 2)
         assert [(await api.job(job))["status"] for job in (first, second)] == ["RUNNING", "PENDING"]
         watching = asyncio.create_task(text_of(api, first))
-        mark.touch()
+        go.touch()
         assert "the end" in await watching
         assert await asyncio.wait_for(served.process.wait(), 15) == 0
     async with serving(tmp_path / "data", ansible_dir) as served:
