@@ -38,6 +38,8 @@ PLAYBOOK = """
     - name: End
       ansible.builtin.shell: echo "end {{ job }}" >>MARKS/{{ server_name }}
 """
+GRACE = 20
+HELD = "SELECT count(*) FROM server_lock"
 RUNNING = "SELECT id FROM provision_job WHERE status = 'RUNNING' AND worker = ANY($1)"
 
 
@@ -154,6 +156,16 @@ class Faults:
         # Rarely this machine is so busy that even that takes too long.
         if time.monotonic() - began > LEASE_SECONDS - 2 * HEARTBEAT_SECONDS:
             self.may_be_lost |= jobs
+
+    async def settled(self) -> None:
+        """Wait until the last job of a lost worker has had its grace."""
+        connection = await asyncpg.connect(plain_url(self.cluster.url))
+        try:
+            async with asyncio.timeout(GRACE + 2 * LEASE_SECONDS):
+                while await connection.fetchval(HELD):  # noqa: ASYNC110 (the table tells no event)
+                    await asyncio.sleep(0.2)
+        finally:
+            await connection.close()
 
     async def busy(self, *workers: str) -> None:
         """Wait until each of these workers runs something."""

@@ -10,7 +10,7 @@ import asyncpg
 from gql.ids import row_number
 from playcast.postgres import plain_url
 from runner.jobdir import JobDir
-from tests.faults import LINES, SERVERS, Faults
+from tests.faults import HELD, LINES, SERVERS, Faults
 
 JOBS = "SELECT * FROM provision_job ORDER BY id"
 CHUNKS = "SELECT start, first_line, data FROM log_chunk WHERE job_id = $1 ORDER BY start"
@@ -29,7 +29,7 @@ async def check(faults: Faults, marks: Path) -> Counter[str]:
         for row in rows:
             endings[_check_end(row, faults)] += 1
             await _check_log(connection, faults, numbers[row["id"]], row)
-        assert await connection.fetchval("SELECT count(*) FROM server_lock") == 0
+        assert await connection.fetchval(HELD) == 0
         # What a worker that is gone has fetched stands until somebody mends the queue.
         entries = await connection.fetch("SELECT (args->>'job_id')::bigint AS job FROM procrastinate_jobs")
         assert {entry["job"] for entry in entries} <= faults.fetched

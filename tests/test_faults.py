@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
-from tests.faults import LINES, PLAYBOOK, Faults
+from tests.faults import GRACE, LINES, PLAYBOOK, Faults
 from tests.faults_truth import check
-from tests.mortal_postgres import FreezingProxy, mortal_postgres
+from tests.mortal_postgres import freezing_proxy, mortal_postgres
 from tests.postgres import fresh_database
 
 PAUSE = 1.4
@@ -28,11 +28,9 @@ async def faults(tmp_path: Path, ansible_dir: Path) -> AsyncIterator[Faults]:
     (ansible_dir / "playbooks" / "marks.yml").write_text(playbook)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(mortal_postgres())
-        proxy = FreezingProxy(database.socket)
-        await proxy.start()
-        stack.push_async_callback(proxy.stop)
+        proxy = await stack.enter_async_context(freezing_proxy(database.socket))
         url = await fresh_database(database.url, "faults")
-        cluster = Cluster(stack, tmp_path, ansible_dir, url, {"lost_grace": "20"})
+        cluster = Cluster(stack, tmp_path, ansible_dir, url, {"lost_grace": str(GRACE)})
         yield Faults(cluster, database, proxy)
 
 
@@ -65,6 +63,7 @@ async def test_no_fault_loses_doubles_or_stops_a_job(faults: Faults, tmp_path: P
     async with asyncio.timeout(420), asyncio.TaskGroup() as group:
         group.create_task(happen(faults))
         group.create_task(faults.submit_all(PAUSE))
+    await faults.settled()
     endings = await check(faults, tmp_path / "marks")
     # Each of the three workers that were away ran something then.
     assert endings["WORKER_LOST, told late"] >= 2
