@@ -9,8 +9,10 @@ from playcast.checkpoint import checkpointer
 from playcast.cluster import make_worker, queue, shared, working
 from playcast.lifetimes import database, in_background
 from playcast.metrics import make_registry
+from playcast.page import Page, built_page
 from playcast.postgres import connector
 from playcast.routes import Routes
+from playcast.session import SignIn
 from playcast.settings import LauncherMode, Settings
 from playcast.view import PlaycastView
 from runner.bus import Bus, LocalBus
@@ -85,6 +87,7 @@ def make_app(settings: Settings) -> web.Application:
     app[ENGINE] = engine
     registry = make_registry(worker, engine.starter, pruner)
     app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view)])
+    app.add_routes([*Page(built_page()).table(), *SignIn(gate.sessions, gate.fits).table()])
 
     async def close_sockets(_app: web.Application) -> None:
         await view.close_sockets()

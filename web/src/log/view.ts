@@ -1,0 +1,250 @@
+import { pieces } from './ansi';
+import { Rows } from './rows';
+import type { LogStore } from './store';
+
+export const ROW_PX = 18;
+/** Browsers cannot lay out much taller elements: Firefox ends at 17.9 million. */
+const TALLEST_PX = 8_000_000;
+/** Characters of a line that are put on a row; the rest is in the panel. */
+const ROW_CHARS = 2_000;
+/** Rows above and below what is seen. */
+const MORE_ROWS = 8;
+
+export interface Marked {
+  /** The line that is pointed at. */
+  line: number | null;
+  pattern: RegExp | null;
+  /** Whether a line can be folded: 'open', 'closed', or not at all. */
+  fold: (line: number) => 'open' | 'closed' | null;
+  failed: (line: number) => boolean;
+}
+
+export interface Hooks {
+  /** Text that is not here any more is looked at. */
+  missing: (line: number) => void;
+  /** Following began or ended because of what the reader did. */
+  followed: (follow: boolean) => void;
+  /** The address of a line. */
+  href: (line: number) => string;
+}
+
+/** The rows that are seen of a log, and no others. */
+export class LogView {
+  follow = true;
+  rows: Rows;
+  private readonly canvas = document.createElement('div');
+  private readonly drawn = new Map<number, HTMLElement>();
+  private readonly resized = new ResizeObserver(() => this.draw());
+  /** The first row that is seen, with its fraction. */
+  private top = 0;
+  private scrolled = 0;
+  private frame = 0;
+  private height = 0;
+  /** The last line when it was drawn last. */
+  private growing = 0;
+  private marked: Marked = { line: null, pattern: null, fold: () => null, failed: () => false };
+
+  constructor(
+    private readonly room: HTMLElement,
+    private readonly store: LogStore,
+    private readonly hooks: Hooks,
+  ) {
+    this.rows = Rows.all(1);
+    this.canvas.className = 'canvas';
+    room.replaceChildren(this.canvas);
+    room.addEventListener('scroll', this.onScroll, { passive: true });
+    room.addEventListener('wheel', this.onWheel, { passive: false });
+    this.resized.observe(room);
+  }
+
+  close(): void {
+    cancelAnimationFrame(this.frame);
+    this.resized.disconnect();
+    this.room.removeEventListener('scroll', this.onScroll);
+    this.room.removeEventListener('wheel', this.onWheel);
+  }
+
+  /** Show other lines, or mark others; everything is drawn anew. */
+  change(rows: Rows, marked: Marked): void {
+    const line = this.rows.count(this.store.lineCount) > 0 ? this.rows.lineAt(Math.floor(this.top)) : 1;
+    const fraction = this.top % 1;
+    if (rows !== this.rows) {
+      this.rows = rows;
+      this.top = rows.rowOf(line) + fraction;
+    }
+    this.marked = marked;
+    this.redraw();
+  }
+
+  /** Text came, or came back. */
+  redraw(): void {
+    for (const row of this.drawn.values()) row.remove();
+    this.drawn.clear();
+    this.draw();
+  }
+
+  /** The log has grown. However often that happens, it is drawn once a frame. */
+  draw(): void {
+    if (this.frame === 0) this.frame = requestAnimationFrame(this.paint);
+  }
+
+  /** Bring a line to the middle. */
+  goTo(line: number): void {
+    this.setFollow(false);
+    this.top = this.rows.rowOf(line) - Math.floor(this.visible / 2);
+    this.draw();
+  }
+
+  /** Move by rows, as a key does. */
+  move(rows: number): void {
+    this.top += rows;
+    this.setFollow(rows > 0 && this.top >= this.lowest);
+    this.draw();
+  }
+
+  toEnd(): void {
+    this.setFollow(true);
+    this.draw();
+  }
+
+  /** Rows that fit. */
+  get visible(): number {
+    return Math.max(1, Math.floor(this.room.clientHeight / ROW_PX));
+  }
+
+  /** The first row when the last one is seen. */
+  private get lowest(): number {
+    return Math.max(0, this.rows.count(this.store.lineCount) - this.room.clientHeight / ROW_PX);
+  }
+
+  private setFollow(follow: boolean): void {
+    if (follow === this.follow) return;
+    this.follow = follow;
+    this.hooks.followed(follow);
+  }
+
+  private readonly onScroll = (): void => {
+    const now = this.room.scrollTop;
+    if (Math.abs(now - this.scrolled) < 1) return;
+    this.scrolled = now;
+    const span = this.height - this.room.clientHeight;
+    this.top = span > 0 ? (now / span) * this.lowest : 0;
+    this.setFollow(this.top >= this.lowest - 1);
+    this.draw();
+  };
+
+  /** Where rows outnumber the pixels, a turn of the wheel would skip lines: so it moves by rows. */
+  private readonly onWheel = (event: WheelEvent): void => {
+    if (event.deltaY < 0) this.setFollow(false);
+    if (!this.scaled || event.ctrlKey || event.deltaY === 0) return;
+    event.preventDefault();
+    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? ROW_PX : 1;
+    this.move((event.deltaY * unit) / ROW_PX);
+  };
+
+  private get scaled(): boolean {
+    return this.rows.count(this.store.lineCount) * ROW_PX > TALLEST_PX;
+  }
+
+  private readonly paint = (): void => {
+    this.frame = 0;
+    const count = this.rows.count(this.store.lineCount);
+    const height = Math.min(count * ROW_PX, TALLEST_PX);
+    if (this.height !== height) this.canvas.style.height = `${(this.height = height)}px`;
+    this.top = this.follow ? this.lowest : Math.min(Math.max(0, this.top), this.lowest);
+    this.placeScroll();
+    const first = Math.max(0, Math.floor(this.top) - MORE_ROWS);
+    const stop = Math.min(count, Math.ceil(this.top + this.room.clientHeight / ROW_PX) + MORE_ROWS);
+    this.drawRows(first, stop);
+    this.growing = this.store.lineCount;
+  };
+
+  private placeScroll(): void {
+    const span = this.height - this.room.clientHeight;
+    const wanted = this.lowest > 0 ? (this.top / this.lowest) * Math.max(0, span) : 0;
+    if (Math.abs(this.room.scrollTop - wanted) >= 1) this.room.scrollTop = wanted;
+    this.scrolled = this.room.scrollTop;
+  }
+
+  private drawRows(first: number, stop: number): void {
+    const seen = new Set<number>();
+    const offset = this.scrolled - this.top * ROW_PX;
+    let previous: Element | null = null;
+    for (let row = first; row < stop; row += 1) {
+      const line = this.rows.lineAt(row);
+      const element = this.rowOf(line);
+      seen.add(line);
+      element.style.transform = `translateY(${offset + row * ROW_PX}px)`;
+      // In the order of the lines, so that a selection copies as it reads.
+      const place: ChildNode | null = previous === null ? this.canvas.firstChild : previous.nextSibling;
+      if (place !== element) this.canvas.insertBefore(element, place);
+      previous = element;
+    }
+    for (const [line, element] of this.drawn) {
+      if (seen.has(line)) continue;
+      element.remove();
+      this.drawn.delete(line);
+    }
+  }
+
+  /** The row of a line as it stands; the last one may have got longer, and text may have come back. */
+  private rowOf(line: number): HTMLElement {
+    const drawn = this.drawn.get(line);
+    if (drawn !== undefined && line < this.growing && drawn.dataset['missing'] === undefined) return drawn;
+    const row = this.makeRow(line);
+    drawn?.replaceWith(row);
+    this.drawn.set(line, row);
+    return row;
+  }
+
+  private makeRow(line: number): HTMLElement {
+    const row = document.createElement('div');
+    row.className = 'row';
+    row.dataset['line'] = String(line);
+    if (line === this.marked.line) row.classList.add('here');
+    if (this.marked.failed(line)) row.classList.add('failed');
+    const number = document.createElement('a');
+    number.href = this.hooks.href(line);
+    number.textContent = String(line);
+    number.tabIndex = -1;
+    row.append(number);
+    const fold = this.marked.fold(line);
+    if (fold !== null) row.classList.add(fold);
+    const text = this.store.line(line, ROW_CHARS);
+    if (text === undefined) {
+      row.dataset['missing'] = '';
+      this.hooks.missing(line);
+    } else {
+      row.append(this.makeText(text));
+      if (text.length >= ROW_CHARS) row.classList.add('cut');
+    }
+    return row;
+  }
+
+  /** Only textContent: what a managed host prints is text and nothing else. */
+  private makeText(line: string): HTMLElement {
+    const whole = document.createElement('span');
+    whole.className = 'text';
+    for (const piece of pieces(line)) {
+      const span = document.createElement('span');
+      span.className = piece.look;
+      this.markFinds(span, piece.text);
+      whole.append(span);
+    }
+    return whole;
+  }
+
+  private markFinds(into: HTMLElement, text: string): void {
+    const { pattern } = this.marked;
+    let from = 0;
+    for (const match of pattern === null ? [] : text.matchAll(pattern)) {
+      if (match[0] === '') break;
+      into.append(text.slice(from, match.index));
+      const mark = document.createElement('mark');
+      mark.textContent = match[0];
+      into.append(mark);
+      from = match.index + match[0].length;
+    }
+    into.append(text.slice(from));
+  }
+}

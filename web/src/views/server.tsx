@@ -1,0 +1,3 @@
+export function ServerView({ id }: { id: string | null }) {
+  return <p>{id}</p>;
+}
