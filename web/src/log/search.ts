@@ -14,6 +14,8 @@ export class Search {
   private index = 0;
   private offset = 0;
   private stopped = false;
+  /** The end of a line that goes on in the next segment, as far as the text can reach over. */
+  private carried = '';
 
   constructor(
     private readonly store: LogStore,
@@ -40,6 +42,8 @@ export class Search {
       if (this.stopped) return;
       if (text !== null) this.look(segment, text);
       if (last && this.index === this.store.segments.length - 1) return;
+      const tail = Math.max((text ?? '').lastIndexOf('\n') + 1, (text ?? '').length - this.text.length + 1);
+      this.carried = (text ?? '').slice(tail);
       this.index += 1;
       this.offset = 0;
     }
@@ -48,6 +52,7 @@ export class Search {
   private look(segment: Segment, text: string): void {
     // A segment that was dropped has no places any more; a copy of it counts them.
     const places = segment.text === null ? segment.copy(text) : segment;
+    if (this.offset === 0) this.lookOver(segment, text);
     this.pattern.lastIndex = this.offset;
     for (let match = this.pattern.exec(text); match !== null; match = this.pattern.exec(text)) {
       const line = places.lineAt(match.index);
@@ -60,4 +65,11 @@ export class Search {
     this.offset = Math.max(this.offset, text.lastIndexOf('\n') + 1);
   }
 
+  /** Look at what stands half in the segment before. */
+  private lookOver(segment: Segment, text: string): void {
+    this.pattern.lastIndex = 0;
+    const around = this.carried + text.slice(0, this.text.length - 1);
+    const line = segment.firstLine - 1;
+    if (this.carried !== '' && this.pattern.test(around) && this.lines.at(-1) !== line) this.lines.push(line);
+  }
 }

@@ -1,4 +1,5 @@
 import { pieces } from './ansi';
+import { coloured } from './hue';
 import { Rows } from './rows';
 import type { LogStore } from './store';
 
@@ -225,7 +226,7 @@ export class LogView {
   private makeText(line: string): HTMLElement {
     const whole = document.createElement('span');
     whole.className = 'text';
-    for (const piece of pieces(line)) {
+    for (const piece of coloured(pieces(line))) {
       const span = document.createElement('span');
       span.className = piece.look;
       this.markFinds(span, piece.text);

@@ -7,7 +7,10 @@ export function Status({ status, reason }: { status: JobStatus; reason?: JobFail
   const { icon, word } = words.status[status];
   return (
     <span class={`status ${status.toLowerCase()}`}>
-      {word} <span aria-hidden="true">{icon}</span>
+      {word}{' '}
+      <span class="icon" aria-hidden="true">
+        {icon}
+      </span>
       {reason ? <span class="reason"> {words.reason[reason]}</span> : null}
     </span>
   );

@@ -122,7 +122,7 @@ export const fr: Words = {
     ok: 'ok',
     changed: 'modifiés',
     failed: 'échecs',
-    skipped: 'ignorés',
+    skipped: 'passés',
     unreachable: 'injoignable',
     rescued: 'rattrapés',
     ignored: 'tolérés',
