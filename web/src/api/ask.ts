@@ -40,6 +40,7 @@ async function post<Body>(path: string, body: unknown): Promise<Body> {
     throw new Trouble(String(error));
   }
   if (response.status === 401) throw new SignInNeeded();
+  if (response.status === 204) return null as Body;
   try {
     return (await response.json()) as Body;
   } catch {
@@ -50,7 +51,8 @@ async function post<Body>(path: string, body: unknown): Promise<Body> {
 /** Show the token once; the server answers with a cookie that scripts cannot read. Whether it was right. */
 export async function signIn(token: string): Promise<boolean> {
   try {
-    await post('session', { token });
+    const refusal = await post<{ error: string } | null>('session', { token });
+    if (refusal !== null) throw new Trouble(refusal.error);
     return true;
   } catch (error) {
     if (error instanceof SignInNeeded) return false;

@@ -23,12 +23,17 @@ export function Inputs({ of, values, change }: Props) {
     <fieldset>
       <legend>{words.inputs}</legend>
       {of.map((input) => (
-        <label>
+        <div class="field">
           <span>
-            {input.name} <span class="hint">{[input.required && words.required, input.description].filter(Boolean).join('. ')}</span>
+            <label class="inline" for={`input-${input.name}`}>
+              {input.name}
+            </label>{' '}
+            <span class="hint" id={`hint-${input.name}`}>
+              {[input.required && words.required, input.description].filter(Boolean).join('. ')}
+            </span>
           </span>
           <Field input={input} text={values[input.name] ?? ''} set={(text) => set(input.name, text)} />
-        </label>
+        </div>
       ))}
     </fieldset>
   );
@@ -37,9 +42,10 @@ export function Inputs({ of, values, change }: Props) {
 function Field({ input, text, set }: { input: RecipeInput; text: string; set: (text: string) => void }) {
   const choices = input.choices ?? (input.type === 'bool' ? [true, false] : null);
   const standard = input.default === null ? '' : asText(input.default);
+  const named = { id: `input-${input.name}`, 'aria-describedby': `hint-${input.name}`, required: input.required, value: text };
   if (choices !== null) {
     return (
-      <select value={text} required={input.required} onChange={(event) => set(event.currentTarget.value)}>
+      <select {...named} onChange={(event) => set(event.currentTarget.value)}>
         <option value="">{standard === '' ? '' : `(${standard})`}</option>
         {choices.map((choice, index) => (
           <option value={input.choices === null ? String(choice) : String(index)}>{asText(choice)}</option>
@@ -48,10 +54,9 @@ function Field({ input, text, set }: { input: RecipeInput; text: string; set: (t
     );
   }
   const common = {
+    ...named,
     autocomplete: 'off' as const,
     placeholder: standard,
-    required: input.required,
-    value: text,
     onInput: (event: { currentTarget: HTMLInputElement }) => set(event.currentTarget.value),
   };
   return input.secret ? <input type="password" {...common} /> : <input type="text" {...common} />;

@@ -23,15 +23,17 @@ export function JobsView() {
     <>
       <div class="bar">
         <h1>{words.jobs.title}</h1>
-        <label class="inline">
-          {words.jobs.status}{' '}
-          <select value={status} onChange={(event) => setStatus(event.currentTarget.value as JobStatus | '')}>
+        <span>
+          <label class="inline" for="status">
+            {words.jobs.status}
+          </label>{' '}
+          <select id="status" value={status} onChange={(event) => setStatus(event.currentTarget.value as JobStatus | '')}>
             <option value="">{words.jobs.any}</option>
             {STATES.map((one) => (
               <option value={one}>{words.status[one].word}</option>
             ))}
           </select>
-        </label>
+        </span>
         <label class="inline">
           {words.jobs.recipe} <input type="search" value={recipe} onInput={(event) => setRecipe(event.currentTarget.value)} />
         </label>

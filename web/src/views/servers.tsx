@@ -155,14 +155,16 @@ function Configure({ picked }: { picked: readonly string[] }) {
   return (
     <form class="card" onSubmit={(event) => void go(event)}>
       <div class="bar">
-        <label class="inline">
-          {words.recipe}{' '}
-          <select value={recipe.name} onChange={(event) => (setName(event.currentTarget.value), setValues({}))}>
+        <span>
+          <label class="inline" for="recipe">
+            {words.recipe}
+          </label>{' '}
+          <select id="recipe" value={recipe.name} onChange={(event) => (setName(event.currentTarget.value), setValues({}))}>
             {recipes.map((one) => (
               <option>{one.name}</option>
             ))}
           </select>
-        </label>
+        </span>
         <label class="inline">
           <input type="checkbox" checked={check} onChange={() => setCheck(!check)} /> {words.check}
         </label>
