@@ -1,4 +1,4 @@
-import { pieces } from './ansi';
+import { type Piece, pieces } from './ansi';
 import { coloured } from './hue';
 import { Rows } from './rows';
 import type { LogStore } from './store';
@@ -8,6 +8,10 @@ export const ROW_PX = 18;
 const TALLEST_PX = 8_000_000;
 /** Characters of a line that are put on a row; the rest is in the panel. */
 const ROW_CHARS = 2_000;
+/** A log that grows is drawn no more often than this; what the reader does shows in the next frame. */
+const GROWTH_MS = 40;
+/** How often the scroll bar moves while the reader follows: it is what costs most. */
+const PLACE_MS = 200;
 /** Rows above and below what is seen. */
 const MORE_ROWS = 8;
 
@@ -34,13 +38,19 @@ export class LogView {
   follow = true;
   rows: Rows;
   private readonly canvas = document.createElement('div');
+  private readonly pane = document.createElement('div');
   private readonly drawn = new Map<number, HTMLElement>();
-  private readonly resized = new ResizeObserver(() => this.draw());
+  private readonly resized = new ResizeObserver(() => this.measure());
   /** The first row that is seen, with its fraction. */
   private top = 0;
   private scrolled = 0;
   private frame = 0;
+  private later: ReturnType<typeof setTimeout> | null = null;
+  private placed = 0;
+  private placedLowest = 0;
   private height = 0;
+  /** The height of the room. */
+  private seen = 0;
   /** The last line when it was drawn last. */
   private growing = 0;
   private marked: Marked = { line: null, pattern: null, fold: () => null, failed: () => false };
@@ -52,14 +62,24 @@ export class LogView {
   ) {
     this.rows = Rows.all(1);
     this.canvas.className = 'canvas';
+    this.pane.className = 'pane';
+    this.canvas.append(this.pane);
     room.replaceChildren(this.canvas);
     room.addEventListener('scroll', this.onScroll, { passive: true });
     room.addEventListener('wheel', this.onWheel, { passive: false });
     this.resized.observe(room);
+    this.measure();
+  }
+
+  /** Asking for the height makes the browser lay everything out, so it is asked for when it changes only. */
+  private measure(): void {
+    this.seen = this.room.clientHeight;
+    this.draw();
   }
 
   close(): void {
     cancelAnimationFrame(this.frame);
+    if (this.later !== null) clearTimeout(this.later);
     this.resized.disconnect();
     this.room.removeEventListener('scroll', this.onScroll);
     this.room.removeEventListener('wheel', this.onWheel);
@@ -84,9 +104,20 @@ export class LogView {
     this.draw();
   }
 
-  /** The log has grown. However often that happens, it is drawn once a frame. */
+  /** The log has grown, however often. */
+  grow(): void {
+    this.drawLater(GROWTH_MS);
+  }
+
   draw(): void {
     if (this.frame === 0) this.frame = requestAnimationFrame(this.paint);
+  }
+
+  private drawLater(milliseconds: number): void {
+    this.later ??= setTimeout(() => {
+      this.later = null;
+      this.draw();
+    }, milliseconds);
   }
 
   /** Bring a line to the middle. */
@@ -110,12 +141,12 @@ export class LogView {
 
   /** Rows that fit. */
   get visible(): number {
-    return Math.max(1, Math.floor(this.room.clientHeight / ROW_PX));
+    return Math.max(1, Math.floor(this.seen / ROW_PX));
   }
 
   /** The first row when the last one is seen. */
   private get lowest(): number {
-    return Math.max(0, this.rows.count(this.store.lineCount) - this.room.clientHeight / ROW_PX);
+    return Math.max(0, this.rows.count(this.store.lineCount) - this.seen / ROW_PX);
   }
 
   private setFollow(follow: boolean): void {
@@ -128,8 +159,8 @@ export class LogView {
     const now = this.room.scrollTop;
     if (Math.abs(now - this.scrolled) < 1) return;
     this.scrolled = now;
-    const span = this.height - this.room.clientHeight;
-    this.top = span > 0 ? (now / span) * this.lowest : 0;
+    const span = this.height - this.seen;
+    this.top = span > 0 ? (now / span) * this.placedLowest : 0;
     this.setFollow(this.top >= this.lowest - 1);
     this.draw();
   };
@@ -150,42 +181,47 @@ export class LogView {
   private readonly paint = (): void => {
     this.frame = 0;
     const count = this.rows.count(this.store.lineCount);
-    const height = Math.min(count * ROW_PX, TALLEST_PX);
-    if (this.height !== height) this.canvas.style.height = `${(this.height = height)}px`;
     this.top = this.follow ? this.lowest : Math.min(Math.max(0, this.top), this.lowest);
-    this.placeScroll();
+    this.place(Math.min(count * ROW_PX, TALLEST_PX));
     const first = Math.max(0, Math.floor(this.top) - MORE_ROWS);
-    const stop = Math.min(count, Math.ceil(this.top + this.room.clientHeight / ROW_PX) + MORE_ROWS);
+    const stop = Math.min(count, Math.ceil(this.top + this.seen / ROW_PX) + MORE_ROWS);
     this.drawRows(first, stop);
     this.growing = this.store.lineCount;
   };
 
-  private placeScroll(): void {
-    const span = this.height - this.room.clientHeight;
+  /** Make the scroll bar fit. The rows are drawn where it stands, so it may lag behind them for a moment. */
+  private place(height: number): void {
+    const now = performance.now();
+    if (this.follow && this.height > this.seen && height >= this.height && now - this.placed < PLACE_MS) {
+      if (height > this.height) this.drawLater(PLACE_MS);
+      return;
+    }
+    this.placed = now;
+    if (this.height !== height) this.canvas.style.height = `${(this.height = height)}px`;
+    const span = this.height - this.seen;
     const wanted = this.lowest > 0 ? (this.top / this.lowest) * Math.max(0, span) : 0;
     if (Math.abs(this.room.scrollTop - wanted) >= 1) this.room.scrollTop = wanted;
     this.scrolled = this.room.scrollTop;
+    this.placedLowest = this.lowest;
   }
 
   private drawRows(first: number, stop: number): void {
-    const seen = new Set<number>();
-    const offset = this.scrolled - this.top * ROW_PX;
-    let previous: Element | null = null;
-    for (let row = first; row < stop; row += 1) {
-      const line = this.rows.lineAt(row);
-      const element = this.rowOf(line);
-      seen.add(line);
-      element.style.transform = `translateY(${offset + row * ROW_PX}px)`;
-      // In the order of the lines, so that a selection copies as it reads.
-      const place: ChildNode | null = previous === null ? this.canvas.firstChild : previous.nextSibling;
-      if (place !== element) this.canvas.insertBefore(element, place);
-      previous = element;
-    }
+    const kept = new Set<number>();
+    for (let row = first; row < stop; row += 1) kept.add(this.rows.lineAt(row));
     for (const [line, element] of this.drawn) {
-      if (seen.has(line)) continue;
+      if (kept.has(line)) continue;
       element.remove();
       this.drawn.delete(line);
     }
+    let next = this.pane.firstChild;
+    for (const line of kept) {
+      const element = this.rowOf(line);
+      // In the order of the lines, so that a selection copies as it reads.
+      if (element === next) next = element.nextSibling;
+      else this.pane.insertBefore(element, next);
+    }
+    // One element moves, not each row: the browser keeps books about everything that has a place of its own.
+    this.pane.style.transform = `translateY(${this.scrolled + (first - this.top) * ROW_PX}px)`;
   }
 
   /** The row of a line as it stands; the last one may have got longer, and text may have come back. */
@@ -225,8 +261,10 @@ export class LogView {
   /** Only textContent: what a managed host prints is text and nothing else. */
   private makeText(line: string): HTMLElement {
     const whole = document.createElement('span');
-    whole.className = 'text';
-    for (const piece of coloured(pieces(line))) {
+    const [first, ...others] = coloured(pieces(line));
+    whole.className = `text ${others.length === 0 ? (first?.look ?? '') : ''}`;
+    if (others.length === 0) this.markFinds(whole, first?.text ?? '');
+    for (const piece of others.length === 0 ? [] : [first as Piece, ...others]) {
       const span = document.createElement('span');
       span.className = piece.look;
       this.markFinds(span, piece.text);
@@ -237,8 +275,12 @@ export class LogView {
 
   private markFinds(into: HTMLElement, text: string): void {
     const { pattern } = this.marked;
+    if (pattern === null) {
+      into.textContent = text;
+      return;
+    }
     let from = 0;
-    for (const match of pattern === null ? [] : text.matchAll(pattern)) {
+    for (const match of text.matchAll(pattern)) {
       if (match[0] === '') break;
       into.append(text.slice(from, match.index));
       const mark = document.createElement('mark');

@@ -54,7 +54,7 @@ export function useJobLog(room: RefObject<HTMLDivElement | null>, { job, all, li
     };
     return new Follower(socket.client, job.id, {
       grown: () => {
-        view.current?.draw();
+        view.current?.grow();
         timer ||= window.setTimeout(each, AROUND_MS);
       },
       filled: () => view.current?.draw(),
