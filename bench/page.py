@@ -7,6 +7,7 @@ import contextlib
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 from bench.server import Server, flood_ansible_dir
 from tests.browser import ARGUMENTS, find_chromium
 
-FIND = "00012345"
+FIND = "00012345 1"
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
             job = server.run("flood", server.add_server(), lines=lines, rate=rate)
             page.goto(f"{server.url}/#/jobs/{job}")
             page.wait_for_selector(".row")
-            watch(page, renderer(), lines)
+            watch(page, lines)
             browser.close()
 
 
@@ -45,17 +46,19 @@ def renderer() -> psutil.Process:
     return max(drawing, key=lambda one: one[0])[1]
 
 
-def watch(page: Page, process: psutil.Process, lines: int) -> None:
+def watch(page: Page, lines: int) -> None:
     """Print what there is each ten seconds until the log is whole, then what a search takes."""
+    page.wait_for_timeout(1_000)
+    process = renderer()
     start, first, peak = time.monotonic(), cpu(process), 0.0
-    row("", "s", "lines", "cpu s", "pss MB", "nodes")
+    row("s", "lines", "cpu s", "pss MB", "nodes")
     while True:
         page.wait_for_timeout(10_000 if lines > 200_000 else 3_000)
         said = page.locator(".tools > .hint").inner_text()
         pss = process.memory_full_info().pss / 1e6
         peak = max(peak, pss)
         nodes = page.evaluate("document.querySelectorAll('*').length")
-        row("", f"{time.monotonic() - start:.0f}", said, f"{cpu(process) - first:.1f}", f"{pss:.0f}", str(nodes))
+        row(f"{time.monotonic() - start:.0f}", said, f"{cpu(process) - first:.1f}", f"{pss:.0f}", str(nodes))
         if said.endswith("whole"):
             break
     print(f"peak {peak:.0f} MB")
@@ -65,6 +68,7 @@ def watch(page: Page, process: psutil.Process, lines: int) -> None:
 
 
 def find(page: Page) -> None:
+    """Search for one line of all, and go there."""
     page.get_by_placeholder("Search the log").fill(FIND)
     page.get_by_text("0 of 1").wait_for(timeout=60_000)
     page.keyboard.press("Enter")
@@ -73,22 +77,26 @@ def find(page: Page) -> None:
 
 
 def press(page: Page, key: str, line: str) -> None:
+    """Press a key that shows a line."""
     page.keyboard.press(key)
     page.locator(f".row[data-line='{line}'] .text").wait_for(state="attached")
 
 
-def timed(what: str, act: object) -> None:
+def timed(what: str, act: Callable[[], None]) -> None:
+    """Do it, and print how long that took."""
     start = time.monotonic()
-    act()  # type: ignore[operator]
+    act()
     print(f"{what}: {time.monotonic() - start:.2f} s")
 
 
 def cpu(process: psutil.Process) -> float:
+    """CPU seconds so far, user and system."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
 def row(*cells: str) -> None:
+    """Print one row of the table."""
     print("  ".join(cell.rjust(8) for cell in cells), flush=True)
 
 

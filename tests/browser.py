@@ -88,7 +88,7 @@ async def browsing(api: Api, **given: Any) -> AsyncIterator[Browser]:
             page.on("request", browser.on_request)
             page.on("websocket", browser.on_socket)
             yield browser
-            assert browser.faults == []
+            assert browser.faults == [], browser.faults
         finally:
             await started.close()
 

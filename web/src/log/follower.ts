@@ -33,6 +33,8 @@ export class Follower {
   private stops: (() => void)[] = [];
   private closed = false;
   private filling = false;
+  /** What the last page held beyond the segment that it was asked for. */
+  private rest = { after: '', text: '', cursor: '' };
 
   constructor(
     private readonly client: Pick<Client, 'subscribe'>,
@@ -147,18 +149,21 @@ export class Follower {
 
   /** The text between the cursors of a segment; null if it cannot be had now. */
   readonly read = async (segment: Segment): Promise<string | null> => {
-    let text = '';
-    let after = segment.after;
+    // Whoever goes through a log reads many segments, and a page holds more than one.
+    const known = this.rest.after === segment.after;
+    let text = known ? this.rest.text : '';
+    let cursor = known ? this.rest.cursor : segment.after;
     try {
       while (text.length < segment.chars) {
-        const { job } = await ask(LogPageDocument, { jobId: this.jobId, after, maxBytes: PAGE_BYTES });
+        const { job } = await ask(LogPageDocument, { jobId: this.jobId, after: cursor, maxBytes: PAGE_BYTES });
         if (!job || job.log.chunks.length === 0) return null;
         text += job.log.chunks.map((chunk) => chunk.text).join('');
-        after = job.log.cursor;
+        cursor = job.log.cursor;
       }
     } catch {
       return null;
     }
+    this.rest = { after: segment.cursor, text: text.slice(segment.chars), cursor };
     return text.slice(0, segment.chars);
   };
 }

@@ -213,9 +213,11 @@ export class LogView {
       element.remove();
       this.drawn.delete(line);
     }
-    let next = this.pane.firstChild;
+    let next: ChildNode | null = this.pane.firstChild;
     for (const line of kept) {
+      const before = this.drawn.get(line);
       const element = this.rowOf(line);
+      if (before !== undefined && before === next) next = element;
       // In the order of the lines, so that a selection copies as it reads.
       if (element === next) next = element.nextSibling;
       else this.pane.insertBefore(element, next);
