@@ -28,8 +28,8 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 def built_page() -> Path:
     """`web/dist` of the checkout, else the copy inside the installed package; neither needs to exist."""
     here = Path(__file__).resolve().parent
-    web_dir = here.parent / "web"
-    return web_dir / "dist" if web_dir.is_dir() else here / "_page"
+    checkout = here.parent / "web"
+    return checkout / "dist" if (checkout / "build.py").is_file() else here / "_page"
 
 
 class Page:
