@@ -48,7 +48,11 @@ test('a log without colours gets those of ansible', () => {
 });
 
 test('a result is taken apart', () => {
-  assert.deepEqual(parts('\x1b[32mok: [a] => {"x": {"y": 1}}\x1b[0m'), { head: 'ok: [a]', json: '{\n  "x": {\n    "y": 1\n  }\n}' });
-  assert.deepEqual(parts('ok: [a] => {broken'), { head: 'ok: [a] => {broken', json: null });
-  assert.deepEqual(parts('PLAY'), { head: 'PLAY', json: null });
+  assert.deepEqual(parts('\x1b[32mok: [a] => {"x": {"y": 1}}\x1b[0m'), { head: 'ok: [a]', json: '{\n  "x": {\n    "y": 1\n  }\n}', tail: '' });
+  assert.deepEqual(parts('ok: [a] => {broken'), { head: 'ok: [a] => {broken', json: null, tail: '' });
+  assert.deepEqual(parts('PLAY'), { head: 'PLAY', json: null, tail: '' });
+  assert.deepEqual(parts('ok: [a] => {\n    "msg": "x"\n}\n'), { head: 'ok: [a]', json: '{\n  "msg": "x"\n}', tail: '' });
+  assert.deepEqual(parts('why\nfatal: [a]: FAILED! => {"rc": 2}\n...ignoring\n'), {
+    head: 'why\nfatal: [a]: FAILED!', json: '{\n  "rc": 2\n}', tail: '...ignoring',
+  });
 });

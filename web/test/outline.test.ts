@@ -72,6 +72,15 @@ test('a result on the line of another belongs to nobody alone', () => {
   assert.deepEqual(shown(made.rows(1, { host: 'c', folded: none }), 3), [1, 2, 3]);
 });
 
+test('a line belongs to a result with all its lines', () => {
+  const made = outline();
+  assert.deepEqual([6, 7, 9, 12, 14].map((line) => made.resultAt(line)), [
+    { first: 6, stop: 7 }, { first: 7, stop: 8 }, { first: 8, stop: 10 }, { first: 12, stop: 13 }, { first: 13, stop: 15 },
+  ]);
+  assert.equal(made.timeOf(4), null);
+  assert.equal(made.timeOf(9), Date.parse(at));
+});
+
 test('failures and tasks are told with their lines', () => {
   const made = outline();
   assert.deepEqual(made.failures.map(({ line, host }) => [line, host]), [[8, 'b'], [13, 'b']]);

@@ -1,5 +1,6 @@
 import type { JobEventsSubscription } from '../generated/operations';
 import { type Range, Rows } from './rows';
+import { Times } from './times';
 
 type Event = JobEventsSubscription['jobEvents']['events'][number];
 
@@ -36,6 +37,7 @@ export class Outline {
   readonly tasks: Task[] = [];
   readonly failures: Failure[] = [];
   private readonly marks: Mark[] = [];
+  private readonly times = new Times();
   private lastHost: Mark | null = null;
 
   add(events: readonly Event[]): void {
@@ -43,6 +45,7 @@ export class Outline {
       const at = Date.parse(event.at);
       const running = this.tasks.at(-1);
       if (running !== undefined) running.endedAt = at;
+      if ('logLine' in event && event.logLine !== null) this.times.add(event.logLine, event.at);
       if (event.__typename === 'TaskStartedEvent' && event.logLine !== null) {
         this.mark({ line: event.logLine, task: this.tasks.length, host: null });
         this.tasks.push({ name: event.task, line: event.logLine, startedAt: at, endedAt: at });
@@ -70,6 +73,19 @@ export class Outline {
     }
     this.marks.push(mark);
     if (mark.host !== null) this.lastHost = mark;
+  }
+
+  /** When the task or result that a line belongs to was told; null before the first. */
+  timeOf(line: number): number | null {
+    return this.times.of(line);
+  }
+
+  /** The lines of the result that a line belongs to; only itself outside of any. */
+  resultAt(line: number): Range {
+    const index = this.marks.findLastIndex((mark) => mark.line <= line);
+    const mark = this.marks[index];
+    if (mark === undefined || mark.host === null) return { first: line, stop: line + 1 };
+    return { first: mark.line, stop: this.marks[index + 1]?.line ?? line + 1 };
   }
 
   /** The task whose part of the log holds a line; -1 if none does. */

@@ -1,4 +1,5 @@
 import { type Chunk, Segment } from './segment';
+import { Times } from './times';
 
 /** Characters in a segment before the next one begins: as much as the server puts into one chunk. */
 const SEGMENT_CHARS = 65_536;
@@ -17,6 +18,7 @@ export class LogStore {
   /** The number of the first line that can be shown. */
   firstLine = 1;
   ended = false;
+  private readonly times = new Times();
   private held = 0;
   private looked = 0;
 
@@ -32,6 +34,7 @@ export class LogStore {
     const before = last.lines;
     last.append(chunk.text, chunk.cursor);
     this.held += chunk.text.length;
+    if (last.lines > before) this.times.add(this.lineCount + 1, chunk.emittedAt);
     this.lineCount += last.lines - before;
     this.cursor = chunk.cursor;
     this.ended ||= chunk.end;
@@ -51,6 +54,11 @@ export class LogStore {
     const next = new Segment(chunk.after, this.lineCount + 1, last?.endsLine ?? true);
     this.segments.push(next);
     return next;
+  }
+
+  /** When a line came, to the second and in milliseconds since 1970; null if that is not known. */
+  timeOf(line: number): number | null {
+    return this.times.of(line);
   }
 
   /** The index of the segment in which a line starts. */

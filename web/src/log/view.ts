@@ -22,6 +22,8 @@ export interface Marked {
   /** Whether a line can be folded: 'open', 'closed', or not at all. */
   fold: (line: number) => 'open' | 'closed' | null;
   failed: (line: number) => boolean;
+  /** What stands before a line; null leaves that column out. */
+  time: ((line: number) => string) | null;
 }
 
 export interface Hooks {
@@ -53,7 +55,7 @@ export class LogView {
   private seen = 0;
   /** The last line when it was drawn last. */
   private growing = 0;
-  private marked: Marked = { line: null, pattern: null, fold: () => null, failed: () => false };
+  private marked: Marked = { line: null, pattern: null, fold: () => null, failed: () => false, time: null };
 
   constructor(
     private readonly room: HTMLElement,
@@ -120,10 +122,11 @@ export class LogView {
     }, milliseconds);
   }
 
-  /** Bring a line to the middle. */
+  /** Bring a line to the middle, unless it is seen already. */
   goTo(line: number): void {
     this.setFollow(false);
-    this.top = this.rows.rowOf(line) - Math.floor(this.visible / 2);
+    const row = this.rows.rowOf(line);
+    if (row < this.top || row >= this.top + this.visible) this.top = row - Math.floor(this.visible / 2);
     this.draw();
   }
 
@@ -142,6 +145,11 @@ export class LogView {
   /** Rows that fit. */
   get visible(): number {
     return Math.max(1, Math.floor(this.seen / ROW_PX));
+  }
+
+  /** The first row that is seen as a whole. */
+  get firstSeen(): number {
+    return Math.ceil(this.top);
   }
 
   /** The first row when the last one is seen. */
@@ -247,6 +255,11 @@ export class LogView {
     number.textContent = String(line);
     number.tabIndex = -1;
     row.append(number);
+    if (this.marked.time !== null) {
+      const time = document.createElement('time');
+      time.textContent = this.marked.time(line);
+      row.append(time);
+    }
     const fold = this.marked.fold(line);
     if (fold !== null) row.classList.add(fold);
     const text = this.store.line(line, ROW_CHARS);

@@ -25,6 +25,12 @@ export interface JobLog {
   searching: boolean;
   find: (step: 1 | -1) => void;
   fail: (step: 1 | -1) => void;
+  /** Point at the next shown line, or the one before. */
+  walk: (step: 1 | -1) => void;
+  /** Open what is behind a line: fold its task, or show it as a whole. */
+  open: (line: number) => void;
+  opened: number | null;
+  close: () => void;
 }
 
 interface Wanted {
@@ -33,15 +39,18 @@ interface Wanted {
   line: number | null;
   host: string | null;
   text: string;
+  /** Whether each line is shown with the time when it came. */
+  times: boolean;
 }
 
-export function useJobLog(room: RefObject<HTMLDivElement | null>, { job, all, line: first, host, text }: Wanted): JobLog {
-  const { socket } = usePlaycast();
+export function useJobLog(room: RefObject<HTMLDivElement | null>, { job, all, line: first, host, text, times }: Wanted): JobLog {
+  const { socket, language } = usePlaycast();
   const [, changed] = useReducer((turn: number, _: void) => turn + 1, 0);
   const [outlined, outline] = useReducer((turn: number, _: void) => turn + 1, 0);
   const [follow, setFollow] = useState(first === null);
   const [line, setLine] = useState(first);
   const [folded, fold] = useState<ReadonlySet<number>>(new Set());
+  const [opened, setOpened] = useState<number | null>(null);
   const view = useRef<LogView | null>(null);
   const grown = useRef(() => {});
 
@@ -95,8 +104,9 @@ export function useJobLog(room: RefObject<HTMLDivElement | null>, { job, all, li
         const task = follower.outline.taskOn(one);
         return task < 0 ? null : folded.has(task) ? 'closed' : 'open';
       },
+      time: times ? clock(follower, language) : null,
     });
-  }, [rows, line, search, outlined]);
+  }, [rows, line, search, outlined, times, language]);
 
   const goTo = (next: number): void => {
     const task = follower.outline.taskAt(next);
@@ -132,6 +142,34 @@ export function useJobLog(room: RefObject<HTMLDivElement | null>, { job, all, li
     searching,
     find: (by) => step(search?.lines ?? [], by),
     fail: (by) => step(failures.map((failure) => failure.line), by),
+    walk: (by) => {
+      const count = rows.count(follower.store.lineCount);
+      const from = line === null ? (view.current?.firstSeen ?? 0) : rows.rowOf(line) + by;
+      if (count > 0) goTo(rows.lineAt(Math.min(Math.max(0, from), count - 1)));
+    },
+    open: (one) => {
+      const task = follower.outline.taskOn(one);
+      if (task < 0) setOpened(one);
+      else fold(toggled(folded, task));
+    },
+    opened,
+    close: () => setOpened(null),
+  };
+}
+
+function toggled(folded: ReadonlySet<number>, task: number): ReadonlySet<number> {
+  const next = new Set(folded);
+  if (!next.delete(task)) next.add(task);
+  return next;
+}
+
+/** The time of day of a line, as the reader's language writes it. */
+function clock(follower: Follower, language: string): (line: number) => string {
+  const format = new Intl.DateTimeFormat(language, { timeStyle: 'medium' });
+  return (line) => {
+    // What is read again comes in larger pieces with one time each; events keep their own.
+    const at = follower.outline.timeOf(line) ?? follower.store.timeOf(line);
+    return at === null ? '' : format.format(at);
   };
 }
 

@@ -5,6 +5,9 @@ import type { JobLog } from './joblog';
 type Press = (log: JobLog) => void;
 
 const ANYWHERE: Record<string, Press> = {
+  j: (log) => log.walk(1),
+  k: (log) => log.walk(-1),
+  Escape: (log) => log.close(),
   n: (log) => log.find(1),
   N: (log) => log.find(-1),
   e: (log) => log.fail(1),
@@ -16,6 +19,9 @@ const ANYWHERE: Record<string, Press> = {
 
 // The browser would scroll by pixels, which skips rows where they outnumber these.
 const IN_THE_LOG: Record<string, Press> = {
+  Enter: (log) => {
+    if (log.line !== null) log.open(log.line);
+  },
   ArrowUp: (log) => log.view?.move(-1),
   ArrowDown: (log) => log.view?.move(1),
   PageUp: (log) => log.view?.move(1 - log.view.visible),

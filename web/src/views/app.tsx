@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Socket } from '../api/socket';
 import { signOut } from '../api/ask';
 import { ViewerDocument } from '../generated/operations';
@@ -99,6 +99,12 @@ function LinkState() {
 function Place() {
   const { words } = usePlaycast();
   const route = useRoute();
+  const first = useRef(true);
+  useEffect(() => {
+    // Who does not see the page hears that it is another one now.
+    if (!first.current) document.querySelector('main')?.focus();
+    first.current = false;
+  }, [route.view]);
   switch (route.view) {
     case 'servers':
       return <ServersView />;

@@ -6,6 +6,7 @@ import { type JobLog, useJobLog } from '../state/joblog';
 import { useWords } from '../state/playcast';
 import { useKeys } from '../state/keys';
 import { LinePanel } from './linepanel';
+import { Tasks } from './tasks';
 import { Trouble } from './notice';
 import { FINAL } from './status';
 
@@ -22,23 +23,20 @@ export function LogPane({ job, line, host, pickHost }: Props) {
   const box = useRef<HTMLInputElement>(null);
   const [text, setText] = useState('');
   const [all, setAll] = useState(false);
-  const [opened, setOpened] = useState<number | null>(null);
-  const log = useJobLog(room, { job, all, line, host, text });
-  const { store } = log.follower;
+  const [times, setTimes] = useState(false);
+  const log = useJobLog(room, { job, all, line, host, text, times });
   useKeys(log, box);
 
   const click = (event: MouseEvent): void => {
     const target = event.target as HTMLElement;
     const row = target.closest<HTMLElement>('.row');
     if (row === null || target.closest('a') !== null || getSelection()?.type === 'Range') return;
-    const picked = Number(row.dataset['line']);
-    const task = log.follower.outline.taskOn(picked);
-    if (task < 0) return setOpened(picked);
-    log.fold(toggled(log.folded, task));
+    log.open(Number(row.dataset['line']));
   };
   return (
     <section class="logpane" aria-label={words.title}>
-      <Tools job={job} log={log} host={host} pickHost={pickHost}>
+      <Tasks job={job} log={log} />
+      <Tools job={job} log={log} host={host} pickHost={pickHost} times={times} setTimes={setTimes}>
         <input
           ref={box}
           type="search"
@@ -52,16 +50,10 @@ export function LogPane({ job, line, host, pickHost }: Props) {
       <Notices job={job} log={log} loadAll={() => setAll(true)} />
       <div class="split">
         <div class="log" role="log" aria-live="off" aria-label={words.title} title={words.keys} tabIndex={0} ref={room} onClick={click} />
-        {opened !== null && <LinePanel store={store} line={opened} close={() => setOpened(null)} />}
+        {log.opened !== null && <LinePanel follower={log.follower} line={log.opened} close={log.close} />}
       </div>
     </section>
   );
-}
-
-function toggled(folded: ReadonlySet<number>, task: number): ReadonlySet<number> {
-  const next = new Set(folded);
-  if (!next.delete(task)) next.add(task);
-  return next;
 }
 
 interface ToolsProps {
@@ -69,10 +61,12 @@ interface ToolsProps {
   log: JobLog;
   host: string | null;
   pickHost: (host: string | null) => void;
+  times: boolean;
+  setTimes: (times: boolean) => void;
   children: ComponentChildren;
 }
 
-function Tools({ job, log, host, pickHost, children }: ToolsProps) {
+function Tools({ job, log, host, pickHost, times, setTimes, children }: ToolsProps) {
   const words = useWords().log;
   const { outline, store } = log.follower;
   const tasks = outline.tasks.length;
@@ -92,6 +86,9 @@ function Tools({ job, log, host, pickHost, children }: ToolsProps) {
           {folded ? words.unfold : words.fold}
         </button>
       )}
+      <button aria-pressed={times} onClick={() => setTimes(!times)}>
+        {words.times}
+      </button>
       {outline.failures.length > 0 && (
         <button class="danger" onClick={() => log.fail(1)}>
           {words.nextFailure(outline.failures.length)}

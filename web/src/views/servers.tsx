@@ -1,6 +1,6 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { JobsChangedDocument, RecipesDocument, RunDocument, ServersDocument } from '../generated/operations';
-import type { ServerRowFragment } from '../generated/operations';
+import type { JobStatus, ServerRowFragment } from '../generated/operations';
 import { useAsked, useDoing } from '../state/asked';
 import { useSettled, useSoon } from '../state/settled';
 import { useWords } from '../state/playcast';
@@ -20,7 +20,12 @@ export function ServersView() {
   const asked = useAsked(ServersDocument, { first: PAGE, filter: wanted ? { nameContains: wanted } : null });
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const soon = useSoon(asked.again);
-  useTold(JobsChangedDocument, {}, soon);
+  // Progress is told much more often than states, and says nothing here.
+  const states = useRef(new Map<string, JobStatus>());
+  useTold(JobsChangedDocument, {}, ({ jobUpdated: { id, status } }) => {
+    if (states.current.get(id) !== status) soon();
+    states.current.set(id, status);
+  });
 
   const servers = asked.data?.servers.nodes ?? [];
   const toggle = (id: string): void => {

@@ -151,13 +151,14 @@ export const en = {
     allHosts: 'all servers',
     fold: 'Fold tasks',
     unfold: 'Unfold tasks',
+    times: 'Times',
     pruned: 'This log was removed to save space.',
     tail: (line: number) => `The log is long. It is shown from line ${line} on.`,
     fromStart: 'Load it from the start',
     panel: 'Line',
     json: 'Result',
     none: 'Nothing was printed yet.',
-    keys: 'Keys: / search, n N next and previous find, e E failures, g G start and end, f follow',
+    keys: 'Keys: / search, n N next and previous find, e E failures, g G start and end, f follow, j k one line on and back, Enter open, Escape close',
   },
 };
 
