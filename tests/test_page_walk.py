@@ -202,3 +202,20 @@ async def test_french_dark_and_narrow(api: Api) -> None:
         await expect(page.locator(".head [role=status]")).to_have_text("Finished ✅")
         await page.reload()
         await expect(page.locator(".head [role=status]")).to_have_text("Finished ✅")
+
+
+async def test_more_servers_than_one_page(api: Api) -> None:
+    for number in range(103):
+        await api.create_server(name=f"server-{number:03}")
+    async with browsing(api) as browser:
+        page = browser.page
+        await browser.open()
+        await expect(page.get_by_text("103 servers")).to_be_visible()
+        await expect(page.locator("tbody tr")).to_have_count(100)
+        await page.get_by_role("button", name="Show more").click()
+        await expect(page.locator("tbody tr")).to_have_count(103)
+        await page.get_by_label("Select all servers").check()
+        await expect(page.get_by_role("button", name="Configure now (103)")).to_be_enabled()
+        await page.get_by_label("Find by name").fill("server-10")
+        await expect(page.locator("tbody tr")).to_have_count(3)
+        await expect(page.get_by_role("button", name="Configure now (3)")).to_be_enabled()

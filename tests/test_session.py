@@ -74,6 +74,13 @@ async def test_a_socket_opens_with_the_cookie_alone(guarded: Api) -> None:
             pass
 
 
+async def test_graphiql_opens_with_the_cookie(guarded: Api) -> None:
+    cookie = await cookie_of(guarded)
+    for headers, status in (({}, 401), ({"Cookie": cookie}, 200)):
+        async with guarded.client.get("/graphql", headers={"Accept": "text/html", **headers}) as response:
+            assert (response.status, "graphiql" in (await response.text()).lower()) == (status, status == 200)
+
+
 async def test_behind_tls_the_cookie_stays_there(guarded: Api) -> None:
     _, _, cookie = await sign_in(guarded, **{"X-Forwarded-Proto": "https"})
     assert "; Secure" in cookie

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { CancelDocument, JobChangedDocument, type JobDetailsFragment, JobDocument, RetryDocument } from '../generated/operations';
 import { useAsked, useDoing } from '../state/asked';
+import { useOnce } from '../state/once';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
 import { useTold } from '../state/told';
@@ -100,10 +101,14 @@ function Actions({ job }: { job: JobDetailsFragment }) {
   const words = useWords().job;
   const cancel = useDoing(CancelDocument);
   const retry = useDoing(RetryDocument);
+  const once = useOnce();
   const again = async (failedHostsOnly: boolean): Promise<void> => {
-    const answer = await retry.go({ input: { jobId: job.id, failedHostsOnly } });
+    const input = { jobId: job.id, failedHostsOnly };
+    const answer = await retry.go({ input: { ...input, idempotencyKey: once.key(input) } });
     const next = answer?.retryJob.job;
-    if (next) location.hash = href.job(next.number);
+    if (!next) return;
+    once.done();
+    location.hash = href.job(next.number);
   };
   return (
     <div class="actions">

@@ -1,8 +1,10 @@
 import { useRef, useState } from 'preact/hooks';
-import { JobsChangedDocument, RecipesDocument, RunDocument, ServersDocument } from '../generated/operations';
+import { JobsChangedDocument, RecipesDocument, RunDocument } from '../generated/operations';
 import type { JobStatus, ServerRowFragment } from '../generated/operations';
 import { useAsked, useDoing } from '../state/asked';
+import { useServers } from '../state/servers';
 import { useSettled, useSoon } from '../state/settled';
+import { useOnce } from '../state/once';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
 import { useTold } from '../state/told';
@@ -11,13 +13,15 @@ import { Inputs } from './inputs';
 import { Pending, Refusals, Trouble } from './notice';
 import { Status } from './status';
 
-const PAGE = 100;
-
 export function ServersView() {
-  const words = useWords().servers;
+  const {
+    servers: words,
+    common: { more },
+  } = useWords();
   const [find, setFind] = useState('');
   const wanted = useSettled(find);
-  const asked = useAsked(ServersDocument, { first: PAGE, filter: wanted ? { nameContains: wanted } : null });
+  const [pages, setPages] = useState(1);
+  const asked = useServers(wanted, pages);
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const soon = useSoon(asked.again);
   // Progress is told much more often than states, and says nothing here.
@@ -27,7 +31,7 @@ export function ServersView() {
     states.current.set(id, status);
   });
 
-  const servers = asked.data?.servers.nodes ?? [];
+  const servers = asked.data?.nodes ?? [];
   const toggle = (id: string): void => {
     const next = new Set(picked);
     if (!next.delete(id)) next.add(id);
@@ -39,7 +43,7 @@ export function ServersView() {
       <div class="bar">
         <h1>{words.title}</h1>
         <input type="search" placeholder={words.find} aria-label={words.find} value={find} onInput={(event) => setFind(event.currentTarget.value)} />
-        {asked.data && <span class="hint">{words.count(asked.data.servers.totalCount)}</span>}
+        {asked.data && <span class="hint">{words.count(asked.data.total)}</span>}
         <a class="button" href={href.newServer}>
           {words.add}
         </a>
@@ -47,6 +51,7 @@ export function ServersView() {
       <Pending of={asked} />
       {asked.data && servers.length === 0 && <p class="hint">{words.empty}</p>}
       {servers.length > 0 && <Table servers={servers} picked={picked} toggle={toggle} toggleAll={toggleAll} />}
+      {asked.data?.more && <button onClick={() => setPages(pages + 1)}>{more}</button>}
       {servers.length > 0 && <Configure picked={servers.filter(({ id }) => picked.has(id)).map(({ id }) => id)} />}
     </>
   );
@@ -132,6 +137,7 @@ function Configure({ picked }: { picked: readonly string[] }) {
   const words = useWords().servers;
   const asked = useAsked(RecipesDocument, {});
   const doing = useDoing(RunDocument);
+  const once = useOnce();
   const [name, setName] = useState<string | null>(null);
   const [values, setValues] = useState<Values>({});
   const [check, setCheck] = useState(false);
@@ -153,9 +159,12 @@ function Configure({ picked }: { picked: readonly string[] }) {
     if (picked.length === 0) return setProblem(words.pick);
     setProblem(null);
     const extraVars = Object.keys(given).length > 0 ? given : null;
-    const answer = await doing.go({ input: { recipe: recipe.name, serverIds: [...picked], extraVars, check, diff } });
+    const input = { recipe: recipe.name, serverIds: [...picked], extraVars, check, diff };
+    const answer = await doing.go({ input: { ...input, idempotencyKey: once.key(input) } });
     const job = answer?.runProvision.job;
-    if (job) location.hash = href.job(job.number);
+    if (!job) return undefined;
+    once.done();
+    return void (location.hash = href.job(job.number));
   };
   return (
     <form class="card" onSubmit={(event) => void go(event)}>
