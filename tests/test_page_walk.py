@@ -218,4 +218,6 @@ async def test_more_servers_than_one_page(api: Api) -> None:
         await expect(page.get_by_role("button", name="Configure now (103)")).to_be_enabled()
         await page.get_by_label("Find by name").fill("server-10")
         await expect(page.locator("tbody tr")).to_have_count(3)
-        await expect(page.get_by_role("button", name="Configure now (3)")).to_be_enabled()
+        await expect(page.get_by_text("100 selected servers are not in this list.")).to_be_visible()
+        await page.get_by_label("Select all servers").uncheck()
+        await expect(page.get_by_role("button", name="Configure now (100)")).to_be_enabled()

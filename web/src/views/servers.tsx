@@ -37,7 +37,13 @@ export function ServersView() {
     if (!next.delete(id)) next.add(id);
     setPicked(next);
   };
-  const toggleAll = (): void => setPicked(new Set(servers.every(({ id }) => picked.has(id)) ? [] : servers.map(({ id }) => id)));
+  // Picks stay while the list shows others.
+  const toggleAll = (): void => {
+    const ids = new Set(servers.map(({ id }) => id));
+    const rest = [...picked].filter((id) => !ids.has(id));
+    setPicked(new Set(servers.every(({ id }) => picked.has(id)) ? rest : [...rest, ...ids]));
+  };
+  const hidden = [...picked].filter((id) => !servers.some((server) => server.id === id)).length;
   return (
     <>
       <div class="bar">
@@ -52,7 +58,8 @@ export function ServersView() {
       {asked.data && servers.length === 0 && <p class="hint">{words.empty}</p>}
       {servers.length > 0 && <Table servers={servers} picked={picked} toggle={toggle} toggleAll={toggleAll} />}
       {asked.data?.more && <button onClick={() => setPages(pages + 1)}>{more}</button>}
-      {servers.length > 0 && <Configure picked={servers.filter(({ id }) => picked.has(id)).map(({ id }) => id)} />}
+      {hidden > 0 && <p class="hint">{words.hidden(hidden)}</p>}
+      {(servers.length > 0 || hidden > 0) && <Configure picked={[...picked]} />}
     </>
   );
 }

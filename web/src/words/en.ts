@@ -60,6 +60,7 @@ export const en = {
     all: 'Select all servers',
     select: (name: string) => `Select ${name}`,
     find: 'Find by name',
+    hidden: (count: number) => `${plural(count, 'selected server is', 'selected servers are')} not in this list.`,
     count: (count: number) => plural(count, 'server', 'servers'),
     recipe: 'Recipe',
     check: 'Check only, change nothing',

@@ -60,6 +60,7 @@ export const fr: Words = {
     all: 'Sélectionner tous les serveurs',
     select: (name) => `Sélectionner ${name}`,
     find: 'Chercher par nom',
+    hidden: (count) => `${plural(count, 'serveur sélectionné n’est', 'serveurs sélectionnés ne sont')} pas dans cette liste.`,
     count: (count) => plural(count, 'serveur', 'serveurs'),
     recipe: 'Recette',
     check: 'Vérifier seulement, ne rien changer',
