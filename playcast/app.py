@@ -7,6 +7,7 @@ from playcast import __version__
 from playcast.auth import Gate
 from playcast.checkpoint import checkpointer
 from playcast.cluster import make_worker, queue, shared, working
+from playcast.graphiql import GraphiQL
 from playcast.lifetimes import database, in_background
 from playcast.metrics import make_registry
 from playcast.page import Page, built_page
@@ -82,12 +83,14 @@ def make_app(settings: Settings) -> web.Application:
     worker = make_worker(engine, settings) if settings.runs_jobs else None
     pruner = Pruner(settings.retention, settings.jobs_dir)
     gate = Gate(settings.token)
-    view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=settings.graphiql)
+    graphiql = GraphiQL(built_page()) if settings.graphiql else None
+    view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=graphiql)
     app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)
     app[ENGINE] = engine
     registry = make_registry(worker, engine.starter, pruner)
     app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view)])
     app.add_routes([*Page(built_page()).table(), *SignIn(gate.sessions, gate.fits).table()])
+    app.add_routes(graphiql.table() if graphiql is not None else [])
 
     async def close_sockets(_app: web.Application) -> None:
         await view.close_sockets()

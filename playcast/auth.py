@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
+from playcast.graphiql import is_visit
 from playcast.session import Sessions, is_foreign
 from playcast.settings import is_loopback
 from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
@@ -13,7 +14,7 @@ from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 # What a browser needs before it can show the token.
 PAGE_PATHS = frozenset({"/", "/session"})
-PAGE_FILES = "/assets/"
+PAGE_FILES = ("/assets/", "/graphiql/")
 _READING = frozenset({"GET", "HEAD"})
 VIEWER = web.RequestKey("viewer", Viewer)
 
@@ -60,7 +61,7 @@ class Gate:
                 return problem(403, "pages of other sites cannot use this server")
             if viewer is not None:
                 request[VIEWER] = viewer
-            elif shown is not None or not _is_websocket(request):
+            elif shown is not None or not (_is_websocket(request) or is_visit(request)):
                 return problem(401, "send the token as `Authorization: Bearer …`")
             return await handler(request)
 

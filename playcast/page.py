@@ -14,7 +14,6 @@ _POLICY = (
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -22,7 +21,7 @@ _HEADERS = {
 # The name of an asset changes with its content.
 _FOREVER = "public, max-age=31536000, immutable"
 # mimetypes asks the machine, and a browser takes no script of another type.
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".ttf": "font/ttf"}
 
 
 def built_page() -> Path:
@@ -47,12 +46,23 @@ class Page:
         file = self._folder / "index.html"
         if not file.is_file():
             return web.Response(text=_MISSING)
-        return web.FileResponse(file, headers={**_HEADERS, "Cache-Control": "no-cache"})
+        return html(file, _POLICY)
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """A script, style or picture of the page."""
-        file = self._folder / "assets" / request.match_info["name"]
-        kind = _TYPES.get(file.suffix)
-        if kind is None or not file.is_file():
-            return web.Response(status=404, text="The page has no such file.\n")
-        return web.FileResponse(file, headers={**_HEADERS, "Cache-Control": _FOREVER, "Content-Type": kind})
+        return asset(self._folder / "assets" / request.match_info["name"], _POLICY)
+
+
+def html(file: Path, policy: str) -> web.StreamResponse:
+    """A built page, asked for anew each time, with what a browser may do while it shows it."""
+    headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-cache", "Content-Type": "text/html"}
+    return web.FileResponse(file, headers=headers)
+
+
+def asset(file: Path, policy: str) -> web.StreamResponse:
+    """A file of a built page, which a browser may keep; 404 if there is none, or of no type that pages have."""
+    kind = _TYPES.get(file.suffix)
+    if kind is None or not file.is_file():
+        return web.Response(status=404, text="The page has no such file.\n")
+    headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": _FOREVER, "Content-Type": kind}
+    return web.FileResponse(file, headers=headers)

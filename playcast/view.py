@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from cross_web import HTTPException
 from strawberry import Schema
 from strawberry.aiohttp.views import AiohttpWebSocketAdapter, GraphQLView
 from strawberry.exceptions import ConnectionRejectionError
@@ -19,6 +20,7 @@ from gql.context import Context
 from gql.sharing import Encoded
 from gql.wire import encode
 from playcast.auth import VIEWER, Gate
+from playcast.graphiql import GraphiQL
 from runner.engine import Engine
 from runner.worker import Worker
 
@@ -100,11 +102,18 @@ class PlaycastView(GraphQLView[Context, None]):
     websocket_adapter_class = SocketAdapter
 
     def __init__(  # noqa: PLR0913 (the parts of one app)
-        self, schema: Schema, engine: Engine, worker: Worker | None, gate: Gate, version: str, *, graphiql: bool
+        self,
+        schema: Schema,
+        engine: Engine,
+        worker: Worker | None,
+        gate: Gate,
+        version: str,
+        *,
+        graphiql: GraphiQL | None,
     ) -> None:
         super().__init__(
             schema,
-            graphql_ide="graphiql" if graphiql else None,
+            graphql_ide="graphiql" if graphiql is not None else None,
             allow_queries_via_get=False,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
@@ -113,6 +122,7 @@ class PlaycastView(GraphQLView[Context, None]):
         self._worker = worker
         self._gate = gate
         self._version = version
+        self._graphiql = graphiql
         self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
 
     async def get_context(
@@ -122,6 +132,12 @@ class PlaycastView(GraphQLView[Context, None]):
     ) -> Context:
         """The context of one request or socket."""
         return Context(self._engine, self._worker, self._version, request.get(VIEWER))
+
+    async def render_graphql_ide(self, request: web.Request) -> web.StreamResponse:  # type: ignore[override]  # a file
+        """What a browser gets that opens this address."""
+        if self._graphiql is None:
+            raise HTTPException(404, "Not Found")
+        return self._graphiql.show(signed_in=VIEWER in request)
 
     async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
         """Take the token from the first message, unless a header has brought it already."""

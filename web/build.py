@@ -58,17 +58,61 @@ def _fits(version: str) -> bool:
     return found >= (22, 12) or (20, 19) <= found < (21, 0)
 
 
+@dataclass(frozen=True)
+class Part:
+    """What is built by itself: GraphiQL takes much longer than the page, and changes rarely."""
+
+    folder: str
+    """Where its configuration lies, below WEB."""
+    html: str
+    files: str
+    """The folder below DIST for all but its HTML."""
+    sources: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """What it is made of, in one word."""
+        files = [WEB.parent / "schema.graphql"]
+        for source in self.sources:
+            files.extend(_files(WEB / source))
+        whole = hashlib.sha256()
+        for file in files:
+            whole.update(f"{file.relative_to(WEB.parent)}\n".encode() + hashlib.sha256(file.read_bytes()).digest())
+        return whole.hexdigest()
+
+    @property
+    def stamp(self) -> Path:
+        """Where the digest of what is built now is kept."""
+        return WEB / "node_modules" / f".built-{self.files}"
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether a build would change nothing."""
+        return (DIST / self.html).is_file() and self.stamp.is_file() and self.stamp.read_text() == self.digest
+
+    def clear(self) -> None:
+        """Take away what an earlier build made: names change with their content."""
+        for file in (self.html, f"{self.html}.gz"):
+            (DIST / file).unlink(missing_ok=True)
+        shutil.rmtree(DIST / self.files, ignore_errors=True)
+
+
+PAGE = Part(".", "index.html", "assets", (".",))
+GRAPHIQL = Part("graphiql", "graphiql.html", "graphiql", ("graphiql", "src/api", "package-lock.json", "vite.gzip.ts"))
+
+
 def build() -> None:
     """Bring `web/dist` up to date; nothing is done if it is. Raises SystemExit with what is missing."""
-    stamp = WEB / "node_modules/.built"
     with _alone():
-        digest = _digest()
-        if (DIST / "index.html").is_file() and stamp.is_file() and stamp.read_text() == digest:
+        parts = [part for part in (PAGE, GRAPHIQL) if not part.up_to_date]
+        if not parts:
             return
         node = _prepared()
         _run(node, "codegen.mjs")
-        _run(node, _VITE, "build", "--logLevel", "warn")
-        stamp.write_text(digest)
+        for part in parts:
+            part.clear()
+            _run(node, _VITE, "build", part.folder, "--logLevel", "warn")
+            part.stamp.write_text(part.digest)
 
 
 def check() -> None:
@@ -99,16 +143,13 @@ def _alone() -> Iterator[None]:
         os.close(folder)
 
 
-def _digest() -> str:
-    """What the page is made of, in one word."""
-    files = [WEB.parent / "schema.graphql"]
-    for folder, folders, names in os.walk(WEB):
+def _files(source: Path) -> Iterator[Path]:
+    """A file, or all that people wrote below a folder."""
+    if source.is_file():
+        yield source
+    for folder, folders, names in os.walk(source):
         folders[:] = sorted(set(folders) - _MADE)
-        files.extend(Path(folder, name) for name in sorted(names))
-    whole = hashlib.sha256()
-    for file in files:
-        whole.update(f"{file.relative_to(WEB.parent)}\n".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return whole.hexdigest()
+        yield from (Path(folder, name) for name in sorted(names))
 
 
 def _prepared() -> Node:

@@ -1,20 +1,7 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { defineConfig, type Plugin } from 'vite';
-
-/** Beside each file its gzip form, which the server sends to all who take it. */
-function gzip(): Plugin {
-  return {
-    name: 'gzip',
-    // Only now are the files what they will be.
-    writeBundle({ dir = '' }, bundle) {
-      for (const name of Object.keys(bundle)) {
-        writeFileSync(join(dir, `${name}.gz`), gzipSync(readFileSync(join(dir, name)), { level: 9 }));
-      }
-    },
-  };
-}
+import { defineConfig } from 'vite';
+import { gzip } from './vite.gzip.ts';
 
 const jsx = { oxc: { jsx: { runtime: 'automatic' as const, importSource: 'preact' } } };
 
@@ -23,6 +10,8 @@ const page = defineConfig({
   // Relative addresses: the page works below any path of a proxy.
   base: './',
   build: {
+    // What stands beside it, `build.py` clears away.
+    emptyOutDir: false,
     target: 'es2022',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,

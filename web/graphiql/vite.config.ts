@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vite';
+import { gzip } from '../vite.gzip.ts';
+
+export default defineConfig({
+  // Relative addresses: it works below any path of a proxy.
+  base: './',
+  build: {
+    outDir: '../dist',
+    // The page is there too.
+    emptyOutDir: false,
+    assetsDir: 'graphiql',
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 3_000,
+    rolldownOptions: {
+      input: join(import.meta.dirname, 'graphiql.html'),
+      checks: { moduleLevelDirective: false },
+    },
+  },
+  worker: { format: 'es' },
+  plugins: [gzip()],
+});
