@@ -1,7 +1,10 @@
 """The app: every part made from the settings, tied together, and ended in the right order."""
 
+from functools import partial
+
 from aiohttp import web
 
+from gql.context import Context
 from gql.schema import make_schema
 from playcast import __version__
 from playcast.auth import Gate
@@ -15,6 +18,7 @@ from playcast.postgres import connector
 from playcast.routes import Routes
 from playcast.session import SignIn
 from playcast.settings import LauncherMode, Settings
+from playcast.stream import EventStreams
 from playcast.view import PlaycastView
 from runner.bus import Bus, LocalBus
 from runner.connections import Connections
@@ -84,15 +88,18 @@ def make_app(settings: Settings) -> web.Application:
     pruner = Pruner(settings.retention, settings.jobs_dir)
     gate = Gate(settings.token)
     graphiql = GraphiQL(built_page()) if settings.graphiql else None
-    view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=graphiql)
+    schema = make_schema()
+    view = PlaycastView(schema, engine, worker, gate, __version__, graphiql=graphiql)
+    streams = EventStreams(schema, partial(Context, engine, worker, __version__))
     app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)
     app[ENGINE] = engine
     registry = make_registry(worker, engine.starter, pruner)
-    app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view)])
+    app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view), *streams.table()])
     app.add_routes([*Page(built_page()).table(), *SignIn(gate.sessions, gate.fits).table()])
     app.add_routes(graphiql.table() if graphiql is not None else [])
 
     async def close_sockets(_app: web.Application) -> None:
+        streams.stop()
         await view.close_sockets()
 
     app.cleanup_ctx.extend(

@@ -15,6 +15,8 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 # What a browser needs before it can show the token.
 PAGE_PATHS = frozenset({"/", "/session"})
 PAGE_FILES = ("/assets/", "/graphiql/")
+# The one answer that keeps the server busy for as long as somebody likes, so no page of another site may ask for it.
+STREAM_PATH = "/graphql/stream"
 _READING = frozenset({"GET", "HEAD"})
 VIEWER = web.RequestKey("viewer", Viewer)
 
@@ -57,7 +59,8 @@ class Gate:
                 return await handler(request)
             shown = _bearer(request)
             viewer = self._viewer_of(request, shown)
-            if viewer is LOCAL_VIEWER and request.method not in _READING and is_foreign(request):
+            acts = request.method not in _READING or request.path == STREAM_PATH
+            if viewer is LOCAL_VIEWER and acts and is_foreign(request):
                 return problem(403, "pages of other sites cannot use this server")
             if viewer is not None:
                 request[VIEWER] = viewer
