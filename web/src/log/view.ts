@@ -169,7 +169,8 @@ export class LogView {
     this.scrolled = now;
     const span = this.height - this.seen;
     this.top = span > 0 ? (now / span) * this.placedLowest : 0;
-    this.setFollow(this.top >= this.lowest - 1);
+    // By pixels: lines that came meanwhile do not keep the reader from the end.
+    this.setFollow(span - now < 2);
     this.draw();
   };
 
