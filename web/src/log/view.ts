@@ -48,6 +48,8 @@ export class LogView {
   private scrolled = 0;
   private frame = 0;
   private later: ReturnType<typeof setTimeout> | null = null;
+  /** Every row is to be made anew. */
+  private stale = false;
   private placed = 0;
   private placedLowest = 0;
   private height = 0;
@@ -101,8 +103,7 @@ export class LogView {
 
   /** Text came, or came back. */
   redraw(): void {
-    for (const row of this.drawn.values()) row.remove();
-    this.drawn.clear();
+    this.stale = true;
     this.draw();
   }
 
@@ -215,6 +216,11 @@ export class LogView {
   }
 
   private drawRows(first: number, stop: number): void {
+    if (this.stale) {
+      for (const row of this.drawn.values()) row.remove();
+      this.drawn.clear();
+      this.stale = false;
+    }
     const kept = new Set<number>();
     for (let row = first; row < stop; row += 1) kept.add(this.rows.lineAt(row));
     for (const [line, element] of this.drawn) {
