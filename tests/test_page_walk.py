@@ -34,9 +34,24 @@ BROKEN = """
         msg: this cannot work
       when: break_it | default(true)
 """
-STEPS = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
-    f"    - ansible.builtin.debug:\n        msg: Grüße {step}, 世界 😀 {'x' * (step % 7)}\n" for step in range(60)
-)
+# A few lines each fifth of a second.
+DRIP = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "Grüße {{ item }}, 世界 😀"
+      loop: "{{ range(120) | list }}"
+      loop_control: {pause: 0.2}
+"""
+# What the page says about its connection, also when it says it for a moment only.
+LISTEN = """() => {
+  window.said = [];
+  const link = document.querySelector('.wire');
+  new MutationObserver(() => window.said.push(link.textContent)).observe(link, {
+    childList: true, characterData: true, subtree: true,
+  });
+}"""
 WAITS = """
 - hosts: all
   gather_facts: false
@@ -127,23 +142,38 @@ async def test_a_running_job_is_seen_and_canceled(api: Api, add_recipe: Callable
 
 
 async def test_lost_sockets_lose_no_text(api: Api, add_recipe: Callable[[str, str], None], data_dir: Path) -> None:
-    add_recipe("steps", STEPS)
+    add_recipe("drip", DRIP)
     await api.create_server()
-    async with browsing(api, viewport={"width": 1280, "height": 9000}) as browser:
+    async with browsing(api, viewport={"width": 1280, "height": 14_000}) as browser:
         page = browser.page
         await browser.open()
-        await configure(page, "here", "steps")
+        await configure(page, "here", "drip")
+        status = page.locator(".head [role=status]")
+        await expect(status).to_have_text("Running ▶️", timeout=30_000)
+        await page.evaluate(LISTEN)
+        shown = 0
         for _ in range(20):
-            await expect(page.locator(".link.up")).to_be_visible()
+            # Each cut comes after new text, so that there is something to lose or to repeat.
+            shown = await more_than(page, shown)
+            ups = int(await page.locator(".wire").get_attribute("data-ups") or 0)
             cut(api)
-            await expect(page.locator(".link.lost")).to_contain_text("nothing will be missed")
+            await expect(page.locator(".wire.up")).to_have_attribute("data-ups", str(ups + 1), timeout=15_000)
             # The job's state is its own matter.
-            await expect(page.locator(".head [role=status]")).to_have_text(re.compile("Running|Finished|Waiting"))
-        await expect(page.locator(".head [role=status]")).to_have_text("Finished ✅", timeout=60_000)
+            await expect(status).to_have_text("Running ▶️")
+        said = await page.evaluate("said")
+        assert set(said) == {"Live", "Connection lost. Reconnecting; nothing will be missed."}
+        assert len(said) >= 40
+        await expect(status).to_have_text("Finished ✅", timeout=60_000)
         await expect(page.get_by_text(re.compile(r"^\d+ lines · whole$"))).to_be_visible(timeout=30_000)
         expected = await lines_of(data_dir, 1)
-        assert len(expected) > 180
+        assert len(expected) > 360
         assert await rows(page) == expected
+
+
+async def more_than(page: Page, shown: int) -> int:
+    """How many rows are drawn, once there are more than so many."""
+    await expect(page.locator(".row").nth(shown)).to_be_attached(timeout=30_000)
+    return await page.locator(".row").count()
 
 
 def cut(api: Api) -> None:
@@ -166,7 +196,7 @@ async def test_signing_in(start_app: StartApp) -> None:
         await page.get_by_label("Token").fill(TOKEN)
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("link", name="here")).to_be_visible()
-        await expect(page.locator(".link.up")).to_be_visible()
+        await expect(page.locator(".wire.up")).to_be_visible()
 
         seen = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
         assert seen == '[{},{},""]'

@@ -1,30 +1,16 @@
-import { type Piece, pieces } from './ansi';
-import { coloured } from './hue';
+import { makeRow, type Marked, ROW_CHARS } from './row';
 import { Rows } from './rows';
 import type { LogStore } from './store';
 
 export const ROW_PX = 18;
 /** Browsers cannot lay out much taller elements: Firefox ends at 17.9 million. */
 const TALLEST_PX = 8_000_000;
-/** Characters of a line that are put on a row; the rest is in the panel. */
-const ROW_CHARS = 2_000;
 /** A log that grows is drawn no more often than this; what the reader does shows in the next frame. */
 const GROWTH_MS = 40;
 /** How often the scroll bar moves while the reader follows: it is what costs most. */
 const PLACE_MS = 200;
 /** Rows above and below what is seen. */
 const MORE_ROWS = 8;
-
-export interface Marked {
-  /** The line that is pointed at. */
-  line: number | null;
-  pattern: RegExp | null;
-  /** Whether a line can be folded: 'open', 'closed', or not at all. */
-  fold: (line: number) => 'open' | 'closed' | null;
-  failed: (line: number) => boolean;
-  /** What stands before a line; null leaves that column out. */
-  time: ((line: number) => string) | null;
-}
 
 export interface Hooks {
   /** Text that is not here any more is looked at. */
@@ -48,6 +34,8 @@ export class LogView {
   private scrolled = 0;
   private frame = 0;
   private later: ReturnType<typeof setTimeout> | null = null;
+  /** Every row is to be made anew. */
+  private stale = false;
   private placed = 0;
   private placedLowest = 0;
   private height = 0;
@@ -101,8 +89,7 @@ export class LogView {
 
   /** Text came, or came back. */
   redraw(): void {
-    for (const row of this.drawn.values()) row.remove();
-    this.drawn.clear();
+    this.stale = true;
     this.draw();
   }
 
@@ -169,7 +156,8 @@ export class LogView {
     this.scrolled = now;
     const span = this.height - this.seen;
     this.top = span > 0 ? (now / span) * this.placedLowest : 0;
-    this.setFollow(this.top >= this.lowest - 1);
+    // By pixels: lines that came meanwhile do not keep the reader from the end.
+    this.setFollow(span - now < 2);
     this.draw();
   };
 
@@ -214,6 +202,11 @@ export class LogView {
   }
 
   private drawRows(first: number, stop: number): void {
+    if (this.stale) {
+      for (const row of this.drawn.values()) row.remove();
+      this.drawn.clear();
+      this.stale = false;
+    }
     const kept = new Set<number>();
     for (let row = first; row < stop; row += 1) kept.add(this.rows.lineAt(row));
     for (const [line, element] of this.drawn) {
@@ -238,71 +231,11 @@ export class LogView {
   private rowOf(line: number): HTMLElement {
     const drawn = this.drawn.get(line);
     if (drawn !== undefined && line < this.growing && drawn.dataset['missing'] === undefined) return drawn;
-    const row = this.makeRow(line);
+    const text = this.store.line(line, ROW_CHARS);
+    if (text === undefined) this.hooks.missing(line);
+    const row = makeRow({ line, text, href: this.hooks.href(line) }, this.marked);
     drawn?.replaceWith(row);
     this.drawn.set(line, row);
     return row;
-  }
-
-  private makeRow(line: number): HTMLElement {
-    const row = document.createElement('div');
-    row.className = 'row';
-    row.dataset['line'] = String(line);
-    if (line === this.marked.line) row.classList.add('here');
-    if (this.marked.failed(line)) row.classList.add('failed');
-    const number = document.createElement('a');
-    number.href = this.hooks.href(line);
-    number.textContent = String(line);
-    number.tabIndex = -1;
-    row.append(number);
-    if (this.marked.time !== null) {
-      const time = document.createElement('time');
-      time.textContent = this.marked.time(line);
-      row.append(time);
-    }
-    const fold = this.marked.fold(line);
-    if (fold !== null) row.classList.add(fold);
-    const text = this.store.line(line, ROW_CHARS);
-    if (text === undefined) {
-      row.dataset['missing'] = '';
-      this.hooks.missing(line);
-    } else {
-      row.append(this.makeText(text));
-      if (text.length >= ROW_CHARS) row.classList.add('cut');
-    }
-    return row;
-  }
-
-  /** Only textContent: what a managed host prints is text and nothing else. */
-  private makeText(line: string): HTMLElement {
-    const whole = document.createElement('span');
-    const [first, ...others] = coloured(pieces(line));
-    whole.className = `text ${others.length === 0 ? (first?.look ?? '') : ''}`;
-    if (others.length === 0) this.markFinds(whole, first?.text ?? '');
-    for (const piece of others.length === 0 ? [] : [first as Piece, ...others]) {
-      const span = document.createElement('span');
-      span.className = piece.look;
-      this.markFinds(span, piece.text);
-      whole.append(span);
-    }
-    return whole;
-  }
-
-  private markFinds(into: HTMLElement, text: string): void {
-    const { pattern } = this.marked;
-    if (pattern === null) {
-      into.textContent = text;
-      return;
-    }
-    let from = 0;
-    for (const match of text.matchAll(pattern)) {
-      if (match[0] === '') break;
-      into.append(text.slice(from, match.index));
-      const mark = document.createElement('mark');
-      mark.textContent = match[0];
-      into.append(mark);
-      from = match.index + match[0].length;
-    }
-    into.append(text.slice(from));
   }
 }

@@ -88,9 +88,9 @@ function SignOut({ lock }: { lock: () => void }) {
 
 function LinkState() {
   const words = usePlaycast().words.link;
-  const { link } = useLink();
+  const { link, ups } = useLink();
   return (
-    <p class={`link ${link}`} role="status">
+    <p class={`wire ${link}`} role="status" data-ups={ups}>
       {link === 'lost' ? words.lost : link === 'up' ? words.up : ''}
     </p>
   );
