@@ -102,9 +102,7 @@ def test_every_key_of_a_recipe_is_told() -> None:
 def test_every_setting_that_is_named_exists(path: Path) -> None:
     named = set(re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]", path.read_text())) - NOT_A_SETTING
     misspelt = {"PLAYCAST_TIMEOUTS"} if path.name == "settings.md" else set()
-    # `PLAYCAST_WS` is a variable of an example.
-    example = {"PLAYCAST_WS"} if path.name == "clients.md" else set()
-    assert settings.unknown_names(dict.fromkeys(named, "")) == sorted(misspelt | example)
+    assert settings.unknown_names(dict.fromkeys(named, "")) == sorted(misspelt)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

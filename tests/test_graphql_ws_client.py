@@ -1,20 +1,14 @@
 """The client library that most browsers use reads a whole log, however often its connection breaks."""
 
 import asyncio
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.api import Api
-from tests.serving import CHECKOUT
-from web.build import NO_NODE, Node, find_node
+from tests.nodejs import PROGRAMS, prepare, require_node
 
-CLIENT = Path(__file__).parent / "node"
-FILES = ("package.json", "package-lock.json", ".npmrc", "client.mjs")
 CUTS = 6
 
 STEPS = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
@@ -22,36 +16,12 @@ STEPS = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
 )
 
 
-def prepare(folder: Path, node: Node) -> None:
-    """Install the client's packages; done once for each lock file."""
-    lock = (CLIENT / "package-lock.json").read_bytes()
-    done = folder / "node_modules" / ".installed"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder.parent / ".gitignore").write_text("*\n")
-    for name in FILES:
-        shutil.copyfile(CLIENT / name, folder / name)
-    if not done.exists() or done.read_bytes() != lock:
-        command = [*node.npm, "ci", "--ignore-scripts"]
-        subprocess.run(command, cwd=folder, env=node.environment, check=True, capture_output=True, timeout=90)
-        done.write_bytes(lock)
-
-
-@pytest.fixture
-def node() -> Node:
-    """A Node that runs the client."""
-    found = find_node()
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(NO_NODE)
-        pytest.skip(NO_NODE)
-    return found
-
-
 async def test_a_graphql_ws_client_reads_every_byte_once(
-    api: Api, add_recipe: Callable[[str, str], None], data_dir: Path, node: Node
+    api: Api, add_recipe: Callable[[str, str], None], data_dir: Path
 ) -> None:
-    folder = CHECKOUT / ".cache" / "node"
-    await asyncio.to_thread(prepare, folder, node)
+    node = require_node()
+    folder = await asyncio.to_thread(prepare, node)
+    await asyncio.to_thread(shutil.copyfile, PROGRAMS / "client.mjs", folder / "client.mjs")
     add_recipe("steps", STEPS)
     job = await api.run("steps", await api.create_server())
     url = api.client.make_url("/graphql").with_scheme("ws")
