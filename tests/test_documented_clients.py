@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.api import Api
+from tests.browser import browsing
 from tests.conftest import StartApp
 from tests.cutting import cutting
 from tests.nodejs import prepare, require_node
@@ -21,6 +22,7 @@ CUTS = 6
 # What the server may send in all, as a part of the whole: of each connection that was cut a few chunks come again.
 MOST_SENT = 1.5
 TOKEN = "correct-horse"
+DOCS = CHECKOUT / "docs/clients.md"
 NAMED = re.compile(
     r"^```(?:js|python)\n((?:// |\"\"\")(?:.*: python )?(\w+\.(?:mjs|py)).*\n(?s:.*?))^```$", re.MULTILINE
 )
@@ -29,7 +31,7 @@ LOG = "".join(f'Zeile {number}: Grüße, 世界 😀\x1b[0m "\\\r\n' for number 
 
 def programs() -> dict[str, str]:
     """Each example that has a name, by its name."""
-    return {name: content for content, name in NAMED.findall((CHECKOUT / "docs/clients.md").read_text())}
+    return {name: content for content, name in NAMED.findall(DOCS.read_text())}
 
 
 def test_every_program_is_found() -> None:
@@ -91,3 +93,24 @@ async def test_cut_six_times_it_writes_every_byte_once(
     # Who starts anew each time gets there as well, with 1.8 times as much.
     assert cutter.passed < MOST_SENT * len(json.dumps(LOG.decode(), ensure_ascii=False).encode())
     assert out == LOG
+
+
+@pytest.mark.slow
+async def test_a_browser_resumes_its_event_source_by_itself(api: Api) -> None:
+    job = await stored(api)
+    assert job == 1
+    (program,) = re.findall(r"^```js\n(const query = (?s:.*?))^```$", DOCS.read_text(), re.MULTILINE)
+    assert "new EventSource" in program
+    port = api.client.port
+    assert port is not None
+    said: list[str] = []
+    async with cutting(port, [500_000] * CUTS) as cutter, browsing(api) as browser:
+        browser.home = f"http://127.0.0.1:{cutter.port}"
+        browser.page.on("console", lambda message: said.append(message.text) if message.type == "log" else None)
+        await browser.open()
+        await browser.page.evaluate(f"() => {{ {program}; window.source = source; }}")
+        await browser.page.wait_for_function("() => source.readyState === EventSource.CLOSED", timeout=60_000)
+        # It tells of each lost connection.
+        browser.faults = [fault for fault in browser.faults if "net::ERR_" not in fault]
+    assert cutter.cuts == CUTS
+    assert "".join(said).encode() == LOG
