@@ -21,7 +21,13 @@ _HEADERS = {
 # The name of an asset changes with its content.
 _FOREVER = "public, max-age=31536000, immutable"
 # mimetypes asks the machine, and a browser takes no script of another type.
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".ttf": "font/ttf"}
+_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+    ".md": "text/markdown",
+}
 
 
 def built_page() -> Path:

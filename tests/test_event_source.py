@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from models import JobEvent, LogChunk, ProvisionJob
+from models import JobEvent, JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
 from playcast import stream
+from runner.bus import LocalBus
 from tests.api import JSON, RUN, Api
 from tests.conftest import StartApp
 from tests.test_resume import CONTENT, store
@@ -186,6 +187,20 @@ async def test_silence_is_filled(api: Api, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.05)
     async with api.client.get(PATH, params={"query": UPDATES}) as response:
         assert await response.content.readexactly(4 * len(OPENED)) == 4 * OPENED
+
+
+@pytest.mark.parametrize("query", [UPDATES, TEXT])
+async def test_who_vanishes_leaves_nothing_behind(buses: list[LocalBus], api: Api, query: str) -> None:
+    job = await store(b"one\n", [])
+    await ProvisionJob.filter(id=job.id).update(status=JobStatus.RUNNING)
+    params = {"query": query, "variables": json.dumps({"id": str(job.id)})}
+    before = dict(buses[0]._listeners)
+    async with api.client.get(PATH, params=params) as response:
+        assert (await read_some(response, 20)).startswith(OPENED + b"event: next\n")
+        assert buses[0]._listeners != before
+    async with asyncio.timeout(5):
+        while buses[0]._listeners != before:  # noqa: ASYNC110 (no event tells of it)
+            await asyncio.sleep(0.01)
 
 
 async def test_a_server_that_stops_leaves_it_open_for_more(api: Api) -> None:

@@ -51,6 +51,11 @@ async def test_it_is_served_with_a_policy_of_its_own(api: Api) -> None:
             assert response.headers.get("Content-Security-Policy") == (None if path.suffix == ".gz" else POLICY)
 
 
+def test_it_brings_the_licenses_of_what_it_is_made_of() -> None:
+    named = re.findall(r"^## (\S+) - ", (DIST / "graphiql/LICENSES.md").read_text(), re.MULTILINE)
+    assert {"graphiql", "graphql", "graphql-ws", "monaco-editor", "monaco-graphql", "react", "react-dom"} <= set(named)
+
+
 async def test_a_browser_without_the_cookie_is_sent_to_sign_in(start_app: StartApp) -> None:
     api = await start_app(token=TOKEN)
     assert await visit(api) == (303, "", "./?then=graphql")

@@ -13,6 +13,8 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    // Whoever gets a wheel or an image gets these packages too, and may know on what terms.
+    license: { fileName: 'graphiql/LICENSES.md' },
     reportCompressedSize: false,
     chunkSizeWarningLimit: 3_000,
     rolldownOptions: {
