@@ -5,7 +5,7 @@ import json
 import random
 import re
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from playcast import stream
 from runner.bus import LocalBus
 from tests.api import JSON, RUN, Api
 from tests.conftest import StartApp
+from tests.playbooks import SLOW
+from tests.serving import serving
 from tests.test_resume import CONTENT, store
 from tests.test_session import FOREIGN, cookie_of
 from tests.untouched import assert_untouched
@@ -108,6 +110,25 @@ async def read_some(response: Any, count: int) -> bytes:
         got += more
     response.connection.transport.abort()
     return got
+
+
+async def test_a_job_is_followed_to_its_end(
+    api: Api, add_recipe: Callable[[str, str], None], data_dir: Path, go: Path
+) -> None:
+    add_recipe("slow", SLOW.format(go=go))
+    job = await api.run("slow", await api.create_server())
+    got = b""
+    params = {"query": TEXT, "variables": json.dumps({"id": job["id"]})}
+    async with api.client.get(PATH, params=params) as response:
+        while b"printed early" not in got:
+            got += await response.content.readany()
+        assert COMPLETE not in got
+        go.touch()
+        got += await response.read()
+    assert got.endswith(COMPLETE)
+    texts = [payload["data"]["jobLog"]["text"] for kind, _, payload in parse(got) if kind == "next"]
+    assert "".join(texts).encode() == await asyncio.to_thread((data_dir / job["logPath"]).read_bytes)
+    assert (await api.job(job["id"]))["status"] == "SUCCESS"
 
 
 async def test_events_have_ids_too(api: Api) -> None:
@@ -210,6 +231,16 @@ async def test_a_server_that_stops_leaves_it_open_for_more(api: Api) -> None:
         async with asyncio.timeout(5):
             assert await response.read() == b""
         await stopping
+
+
+async def test_a_server_that_is_ended_ends_at_once(data_dir: Path, ansible_dir: Path) -> None:
+    async with serving(data_dir, ansible_dir) as server:
+        async with server.api.client.get(PATH, params={"query": UPDATES}) as response:
+            assert await response.content.readexactly(len(OPENED)) == OPENED
+            server.process.terminate()
+            async with asyncio.timeout(4):
+                assert await response.read() == b""
+                assert await server.process.wait() == 0
 
 
 async def test_only_with_the_token_or_its_cookie(start_app: StartApp) -> None:
