@@ -234,13 +234,15 @@ async def test_a_server_that_stops_leaves_it_open_for_more(api: Api) -> None:
 
 
 async def test_a_server_that_is_ended_ends_at_once(data_dir: Path, ansible_dir: Path) -> None:
-    async with serving(data_dir, ansible_dir) as server:
-        async with server.api.client.get(PATH, params={"query": UPDATES}) as response:
-            assert await response.content.readexactly(len(OPENED)) == OPENED
-            server.process.terminate()
-            async with asyncio.timeout(4):
-                assert await response.read() == b""
-                assert await server.process.wait() == 0
+    async with (
+        serving(data_dir, ansible_dir) as server,
+        server.api.client.get(PATH, params={"query": UPDATES}) as response,
+    ):
+        assert await response.content.readexactly(len(OPENED)) == OPENED
+        server.process.terminate()
+        async with asyncio.timeout(4):
+            assert await response.read() == b""
+            assert await server.process.wait() == 0
 
 
 async def test_only_with_the_token_or_its_cookie(start_app: StartApp) -> None:
