@@ -167,6 +167,19 @@ def test_every_state_and_reason_has_a_row(kind: str) -> None:
         row(page("docs/states.md"), f"`{value}`")
 
 
+def test_every_type_without_an_id_is_a_part_to_caches() -> None:
+    (keys,) = [content for _, content in fences("js") if "export const keys" in content]
+    without = [
+        name
+        for name, kind in SCHEMA.type_map.items()
+        if isinstance(kind, GraphQLObjectType)
+        and "id" not in kind.fields
+        and not name.startswith("__")
+        and not name.endswith(("Connection", "Edge", "Payload"))
+    ]
+    assert sorted([*re.findall(r"\b(\w+): part", keys), "Recipe", *ROOTS]) == sorted(without)
+
+
 @pytest.mark.parametrize(("place", "content"), fences("graphql"), ids=[place for place, _ in fences("graphql")])
 def test_examples_fit_the_schema(place: str, content: str) -> None:
     assert validate(SCHEMA, parse(content)) == []
