@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from graphql import build_schema, parse, validate
 from playwright.async_api import Page, expect
 
+from gql.schema import make_schema
 from playcast.graphiql import GraphiQL
 from tests.api import Api
 from tests.browser import browsing
 from tests.conftest import StartApp
-from web.build import DIST
+from web.build import DIST, WEB
 
 TOKEN = "correct-horse"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -54,6 +56,16 @@ async def test_it_is_served_with_a_policy_of_its_own(api: Api) -> None:
 def test_it_brings_the_licenses_of_what_it_is_made_of() -> None:
     named = re.findall(r"^## (\S+) - ", (DIST / "graphiql/LICENSES.md").read_text(), re.MULTILINE)
     assert {"graphiql", "graphql", "graphql-ws", "monaco-editor", "monaco-graphql", "react", "react-dom"} <= set(named)
+
+
+def test_its_examples_fit_the_schema() -> None:
+    found = re.findall(r"query: `(.*?)`", (WEB / "graphiql/examples.ts").read_text(), re.DOTALL)
+    assert len(found) == 5
+    schema = build_schema(make_schema().as_str())
+    for example in found:
+        assert validate(schema, parse(example)) == []
+        # The editor has no room for more.
+        assert max(map(len, example.splitlines())) <= 44
 
 
 async def test_a_browser_without_the_cookie_is_sent_to_sign_in(start_app: StartApp) -> None:

@@ -1,7 +1,7 @@
 /** What GraphiQL opens with: one tab for each. `1` is the first server, and the first job. */
 export const EXAMPLES = [
   {
-    query: `# Every server, and the job that ran on it last.
+    query: `# Every server, and its last job.
 query Servers {
   servers(first: 20) {
     nodes {
@@ -14,8 +14,8 @@ query Servers {
 `,
   },
   {
-    query: `# Start a job. If something stands in userErrors,
-# it was refused, and nothing has happened.
+    query: `# Start a job. With something in userErrors
+# it was refused, and nothing happened.
 mutation Run($input: RunProvisionInput!) {
   runProvision(input: $input) {
     job { id number status }
@@ -26,8 +26,11 @@ mutation Run($input: RunProvisionInput!) {
     variables: '{\n  "input": { "recipe": "demo", "serverIds": ["1"] }\n}\n',
   },
   {
-    query: `# The log of a job, past and live in one stream.
-subscription Log($jobId: ID!, $after: String) {
+    query: `# The log of a job, past and live.
+subscription Log(
+  $jobId: ID!
+  $after: String
+) {
   jobLog(jobId: $jobId, after: $after) {
     after cursor firstLine text end
   }
@@ -36,29 +39,37 @@ subscription Log($jobId: ID!, $after: String) {
     variables: '{\n  "jobId": "1"\n}\n',
   },
   {
-    query: `# Each job whose state, progress or hosts change.
+    query: `# Each job that changes.
 subscription Updates {
   jobUpdated {
-    id number recipeName status progress message
+    id number recipeName
+    status progress message
   }
 }
 `,
   },
   {
-    query: `# A job with its servers, and what happened on them.
+    query: `# A job, its servers, and its events.
 query Job($id: ID!) {
   job(id: $id) {
-    number status failureReason message duration
+    number status failureReason
+    message duration
     hosts {
       serverName currentTask
-      ok changed failed skipped unreachable
+      ok changed failed unreachable
     }
     events(first: 50) {
       nodes {
         __typename seq at
-        ... on TaskStartedEvent { task action logLine }
+        ... on TaskStartedEvent {
+          task action
+        }
         ... on HostTaskEvent {
-          host task outcome: status duration logLine
+          host task
+          outcome: status
+        }
+        ... on RecapEvent {
+          recap: hosts { name failed }
         }
       }
     }

@@ -6,19 +6,11 @@ import '@graphiql/plugin-doc-explorer/style.css';
 import '@graphiql/plugin-history/style.css';
 import 'graphiql/graphiql.css';
 import './room.css';
-import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
-import { address } from '../src/api/ask';
-import { Socket } from '../src/api/socket';
 import { EXAMPLES } from './examples';
-
-const fetcher = createGraphiQLFetcher({
-  url: address('graphql'),
-  wsClient: new Socket().client,
-  enableIncrementalDelivery: false,
-});
+import { fetcher } from './fetcher';
 
 const room = document.getElementById('graphiql');
 if (room !== null) {
