@@ -7,7 +7,8 @@ RUN python -m venv /app/.venv
 # The pinned packages first: they change less often than the code.
 COPY requirements/runtime.txt requirements/
 RUN /app/.venv/bin/pip install --no-deps --require-hashes -r requirements/runtime.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE hatch_build.py schema.graphql ./
+COPY web web
 COPY playcast playcast
 COPY gql gql
 COPY runner runner

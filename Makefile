@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 MINOR := 11
 
-.PHONY: help install run cluster test test-newest chaos check fix schema bench lock migrations clean
+.PHONY: help install page run cluster test test-newest chaos check fix schema bench lock migrations clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
@@ -47,6 +47,9 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@printf '%s\n' '$(CURDIR)' >$@
 
+page: $(STAMP) ## Build the page into web/dist, if anything of it has changed
+	@$(BIN)/python web/build.py
+
 # Ctrl-C would stop make too, which then reports a failure. So the server takes the terminal's foreground for
 # itself: it alone gets the signal, and its clean end is make's. Without a terminal it is started as it is.
 define FOREGROUND
@@ -63,6 +66,7 @@ endef
 
 run: export FOREGROUND := $(FOREGROUND)
 run: $(STAMP) ## Start Playcast with a demo to play with; Ctrl-C ends it
+	@$(BIN)/python web/build.py || echo 'Going on without the page; the API does not need it.' >&2
 	@exec $(BIN)/python -c "$$FOREGROUND" $(BIN)/playcast serve --demo
 
 cluster: $(STAMP) ## Start PostgreSQL, two servers and three workers on this machine; Ctrl-C ends them
@@ -76,7 +80,7 @@ cover := $(if $(CI),,--cov --cov-append --cov-report=)
 
 # SQLite and PostgreSQL in processes of their own: the ORM caches SQL per connection name, not per database.
 # pytest-timeout cannot stop a process that does not exit, timeout can; --foreground lets Ctrl-C through.
-test: $(STAMP) ## Run the tests and report coverage, but not where CI is set; args="-k word" goes to pytest, jobs=0 runs them one by one
+test: page ## Run the tests and report coverage, but not where CI is set; args="-k word" goes to pytest, jobs=0 runs them one by one
 	@limit=; \
 	if command -v timeout >/dev/null; then \
 		limit='timeout --kill-after=30 1500'; \
@@ -113,11 +117,12 @@ chaos: $(STAMP) ## Kill the server 60 times while 20 jobs print, and hold out ba
 	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest $(args) \
 		tests/test_bad_conditions.py tests/test_bad_directories.py tests/test_clients_that_leave.py
 
-check: $(STAMP) ## Check style, types and the direction of imports
+check: $(STAMP) ## Check style, types (the page's too) and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python web/build.py check
 
 fix: $(STAMP) ## Mend what the style check can mend by itself
 	$(BIN)/ruff check --fix
@@ -152,5 +157,6 @@ migrations: $(STAMP) ## Draft the migrations of a changed model for both databas
 	@$(BIN)/python -m migrations.make '$(name)'
 
 clean: ## Remove .venv, caches and build output; data/ and jobs/ stay
-	rm -rf .venv .venv-newest .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist htmlcov web/dist
+	rm -rf .venv .venv-newest .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist htmlcov \
+		web/dist web/.test web/node_modules web/src/generated
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -27,12 +27,22 @@ class Context:
     Each loader is made when a field first asks for it: most answers need none.
     """
 
-    def __init__(self, engine: Engine, worker: Worker | None, version: str, viewer: Viewer | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        worker: Worker | None,
+        version: str,
+        viewer: Viewer | None,
+        resumed_after: str | None = None,
+    ) -> None:
         self.engine = engine
         self.worker = worker
         self.version = version
         self.given_viewer = viewer
         self.connection_params: dict[str, Any] | None = None
+        self.resumed_after = resumed_after
+        # Of what a subscription with cursors sent last. It means something only where there is one operation.
+        self.cursor: str | None = None
 
     @property
     def viewer(self) -> Viewer:

@@ -35,8 +35,11 @@ class Subscription:
         job = await find_watched(info.context.engine, info.context.viewer, row_number("ProvisionJob", job_id))
         if job is None:
             raise BadInput(f"there is no job {job_id}")
-        async for piece in follow_log(info.context.engine, info.context.viewer, job, after):
-            yield JobLogChunk.of(piece)
+        context = info.context
+        async for piece in follow_log(context.engine, context.viewer, job, context.resumed_after or after):
+            chunk = JobLogChunk.of(piece)
+            context.cursor = chunk.cursor
+            yield chunk
 
     @strawberry.subscription(
         description=(
@@ -50,8 +53,11 @@ class Subscription:
         job = await find_watched(info.context.engine, info.context.viewer, row_number("ProvisionJob", job_id))
         if job is None:
             raise BadInput(f"there is no job {job_id}")
-        async for batch in follow_events(info.context.engine, info.context.viewer, job, after):
-            yield JobEventBatch.of(batch)
+        context = info.context
+        async for found in follow_events(context.engine, context.viewer, job, context.resumed_after or after):
+            batch = JobEventBatch.of(found)
+            context.cursor = batch.cursor
+            yield batch
 
     @strawberry.subscription(
         description=(

@@ -1,17 +1,24 @@
 """The app: every part made from the settings, tied together, and ended in the right order."""
 
+from functools import partial
+
 from aiohttp import web
 
+from gql.context import Context
 from gql.schema import make_schema
 from playcast import __version__
 from playcast.auth import Gate
 from playcast.checkpoint import checkpointer
 from playcast.cluster import make_pruner, make_worker, queue, shared, working
+from playcast.graphiql import GraphiQL
 from playcast.lifetimes import database, in_background
 from playcast.metrics import make_registry
+from playcast.page import Page, built_page
 from playcast.postgres import connector
 from playcast.routes import Routes
+from playcast.session import SignIn
 from playcast.settings import LauncherMode, Settings
+from playcast.stream import EventStreams
 from playcast.view import PlaycastView
 from runner.appender import Appender
 from runner.bus import Bus, LocalBus
@@ -83,15 +90,21 @@ def make_app(settings: Settings) -> web.Application:
     worker = make_worker(engine, settings) if settings.runs_jobs else None
     pruner = make_pruner(settings)
     gate = Gate(settings.token)
-    view = PlaycastView(make_schema(), engine, worker, gate, __version__, graphiql=settings.graphiql)
+    graphiql = GraphiQL(built_page()) if settings.graphiql else None
+    schema = make_schema()
+    view = PlaycastView(schema, engine, worker, gate, __version__, graphiql=graphiql)
+    streams = EventStreams(schema, partial(Context, engine, worker, __version__))
     app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)
     app[ENGINE] = engine
     if worker is not None:
         app[WORKER] = worker
     registry = make_registry(worker, engine.starter, pruner)
-    app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view)])
+    app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view), *streams.table()])
+    app.add_routes([*Page(built_page()).table(), *SignIn(gate.sessions, gate.fits).table()])
+    app.add_routes(graphiql.table() if graphiql is not None else [])
 
     async def close_sockets(_app: web.Application) -> None:
+        streams.stop()
         await view.close_sockets()
 
     app.cleanup_ctx.extend(

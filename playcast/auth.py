@@ -1,4 +1,4 @@
-"""Who is calling: the one bearer token, checked in constant time, on every route but the two health checks."""
+"""Who is calling: the one bearer token, or the cookie that stands for it, on every route but those of OPEN_PATHS."""
 
 import hmac
 
@@ -6,10 +6,18 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
+from playcast.graphiql import is_visit
+from playcast.session import Sessions, is_foreign
 from playcast.settings import is_loopback
 from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+# What a browser needs before it can show the token.
+PAGE_PATHS = frozenset({"/", "/session"})
+PAGE_FILES = ("/assets/", "/graphiql/")
+# The one answer that keeps the server busy for as long as somebody likes, so no page of another site may ask for it.
+STREAM_PATH = "/graphql/stream"
+_READING = frozenset({"GET", "HEAD"})
 VIEWER = web.RequestKey("viewer", Viewer)
 
 
@@ -18,6 +26,7 @@ class Gate:
 
     def __init__(self, token: str | None) -> None:
         self._token = token
+        self.sessions = Sessions(token) if token is not None else None
 
     def viewer_for(self, token: object) -> Viewer | None:
         """The viewer that `token` stands for; None if it is wrong."""
@@ -26,6 +35,15 @@ class Gate:
         if not isinstance(token, str) or not hmac.compare_digest(_bytes(token), _bytes(self._token)):
             return None
         return TOKEN_VIEWER
+
+    def fits(self, token: object) -> bool:
+        """Whether this is the token."""
+        return self.viewer_for(token) is not None
+
+    def _viewer_of(self, request: web.Request, shown: str | None) -> Viewer | None:
+        if shown is None and self.sessions is not None and self.sessions.holds(request):
+            return TOKEN_VIEWER
+        return self.viewer_for(shown)
 
     def middleware(self) -> Middleware:
         """Refuses requests without the right token; a WebSocket may bring it in its first message instead."""
@@ -37,11 +55,16 @@ class Gate:
             if self._token is None and not _asks_for_this_machine(request):
                 # A page of another site whose name was made to point here (DNS rebinding).
                 return problem(403, "this server has no token, so it answers to localhost only")
+            if request.path in PAGE_PATHS or request.path.startswith(PAGE_FILES):
+                return await handler(request)
             shown = _bearer(request)
-            viewer = self.viewer_for(shown)
+            viewer = self._viewer_of(request, shown)
+            acts = request.method not in _READING or request.path == STREAM_PATH
+            if viewer is LOCAL_VIEWER and acts and is_foreign(request):
+                return problem(403, "pages of other sites cannot use this server")
             if viewer is not None:
                 request[VIEWER] = viewer
-            elif shown is not None or not _is_websocket(request):
+            elif shown is not None or not (_is_websocket(request) or is_visit(request)):
                 return problem(401, "send the token as `Authorization: Bearer …`")
             return await handler(request)
 

@@ -36,6 +36,6 @@ async def show_demo(settings: Settings, address: str, *, empty: bool) -> None:
     """What `serve --demo` does once the server is ready."""
     if empty:
         await first_job(settings, address)
-    ide = f"\n  GraphiQL  {address}/graphql  (in a browser)" if settings.graphiql and settings.token is None else ""
-    print(f"\n  API       {address}/graphql{ide}\n\nCtrl-C stops the server.", flush=True)  # noqa: T201 (what the demo shows)
+    ide = f"\n  GraphiQL  {address}/graphql  (in a browser)" if settings.graphiql else ""
+    print(f"\n  Page      {address}/\n  API       {address}/graphql{ide}\n\nCtrl-C stops the server.", flush=True)  # noqa: T201 (what the demo shows)
     await asyncio.Event().wait()

@@ -26,10 +26,6 @@ _STATUS = {
     ErrorCode.ALREADY_EXISTS: 409,
     ErrorCode.IN_USE: 409,
 }
-_NO_PAGE = (
-    "Playcast runs here, without its page: the API is at /graphql (open it in a browser for GraphiQL), "
-    "and docs/clients.md shows how to call it.\n"
-)
 
 
 class Routes:
@@ -43,7 +39,6 @@ class Routes:
     def table(self) -> list[web.RouteDef]:
         """Every plain route."""
         return [
-            web.get("/", self.root),
             web.get("/healthz", self.healthz),
             web.get("/readyz", self.readyz),
             web.get("/metrics", self.metrics),
@@ -51,10 +46,6 @@ class Routes:
             web.get("/ansible/jobs/{id}", self.job),
             web.get("/ansible/jobs/{id}/log", self.log),
         ]
-
-    async def root(self, _request: web.Request) -> web.Response:
-        """Where the page will be."""
-        return web.Response(text=_NO_PAGE)
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """200 while the process answers."""

@@ -1,13 +1,13 @@
 """GraphQL over HTTP POST and `graphql-transport-ws`, hosted by aiohttp."""
 
 import asyncio
-import json
 import weakref
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from cross_web import HTTPException
 from strawberry import Schema
 from strawberry.aiohttp.views import AiohttpWebSocketAdapter, GraphQLView
 from strawberry.exceptions import ConnectionRejectionError
@@ -17,8 +17,9 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from gql.context import Context
 from gql.sharing import Encoded
-from gql.wire import encode
+from gql.wire import decode, encode
 from playcast.auth import VIEWER, Gate
+from playcast.graphiql import GraphiQL
 from runner.engine import Engine
 from runner.worker import Worker
 
@@ -100,11 +101,18 @@ class PlaycastView(GraphQLView[Context, None]):
     websocket_adapter_class = SocketAdapter
 
     def __init__(  # noqa: PLR0913 (the parts of one app)
-        self, schema: Schema, engine: Engine, worker: Worker | None, gate: Gate, version: str, *, graphiql: bool
+        self,
+        schema: Schema,
+        engine: Engine,
+        worker: Worker | None,
+        gate: Gate,
+        version: str,
+        *,
+        graphiql: GraphiQL | None,
     ) -> None:
         super().__init__(
             schema,
-            graphql_ide="graphiql" if graphiql else None,
+            graphql_ide="graphiql" if graphiql is not None else None,
             allow_queries_via_get=False,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
@@ -113,6 +121,7 @@ class PlaycastView(GraphQLView[Context, None]):
         self._worker = worker
         self._gate = gate
         self._version = version
+        self._graphiql = graphiql
         self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
 
     async def get_context(
@@ -122,6 +131,12 @@ class PlaycastView(GraphQLView[Context, None]):
     ) -> Context:
         """The context of one request or socket."""
         return Context(self._engine, self._worker, self._version, request.get(VIEWER))
+
+    async def render_graphql_ide(self, request: web.Request) -> web.StreamResponse:  # type: ignore[override]  # a file
+        """What a browser gets that opens this address."""
+        if self._graphiql is None:
+            raise HTTPException(404, "Not Found")
+        return self._graphiql.show(signed_in=VIEWER in request)
 
     async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
         """Take the token from the first message, unless a header has brought it already."""
@@ -150,22 +165,9 @@ class PlaycastView(GraphQLView[Context, None]):
         await asyncio.gather(*closing, return_exceptions=True)
 
     def decode_json(self, data: str | bytes) -> dict[str, Any] | list[Any]:
-        """A JSON object or array, without NaN and infinities, which are no JSON and break other readers."""
-        try:
-            value = json.loads(data, parse_constant=_no_constant)
-        except json.JSONDecodeError:
-            raise
-        except (RecursionError, ValueError) as error:
-            raise json.JSONDecodeError(str(error), "", 0) from error
-        if not isinstance(value, dict | list):
-            raise json.JSONDecodeError("not an object", "", 0)
-        return value
+        """What a client sent as JSON."""
+        return decode(data)
 
     def encode_json(self, data: object) -> str:
         """The JSON that clients get."""
         return encode(data).decode()
-
-
-def _no_constant(name: str) -> None:
-    message = f"{name} is not JSON"
-    raise ValueError(message)

@@ -14,6 +14,7 @@ from gql.schema import make_schema
 from playcast import app
 from playcast.database import migrate, opened
 from playcast.settings import Settings, shipped_ansible_dir
+from runner.bus import LocalBus
 from runner.start import Starter
 from runner.warmstart import WarmStart
 from tests import postgres
@@ -110,6 +111,19 @@ async def _until_warm(starter: Starter) -> None:
     """Wait for the launcher, if there is to be one, until it works or has failed: else the first jobs start cold."""
     if isinstance(starter, WarmStart) and starter._opening is not None:
         await asyncio.wait([starter._opening], timeout=60)
+
+
+@pytest.fixture
+def buses(monkeypatch: pytest.MonkeyPatch) -> list[LocalBus]:
+    """The buses of the apps that a test starts."""
+    made: list[LocalBus] = []
+
+    def make() -> LocalBus:
+        made.append(LocalBus())
+        return made[-1]
+
+    monkeypatch.setattr("playcast.app.LocalBus", make)
+    return made
 
 
 @pytest.fixture

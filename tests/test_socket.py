@@ -53,19 +53,6 @@ async def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def buses(monkeypatch: pytest.MonkeyPatch) -> list[LocalBus]:
-    """The buses of the apps that a test starts."""
-    made: list[LocalBus] = []
-
-    def make() -> LocalBus:
-        made.append(LocalBus())
-        return made[-1]
-
-    monkeypatch.setattr("playcast.app.LocalBus", make)
-    return made
-
-
-@pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Whatever the client does wrong, the server's log holds no traceback and no error."""
     with capture_logs() as logs, caplog.at_level(logging.DEBUG):

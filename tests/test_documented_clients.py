@@ -1,0 +1,116 @@
+"""The programs of docs/clients.md, word for word: each reads every byte of a log once, however often it is cut off."""
+
+import asyncio
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.api import Api
+from tests.browser import browsing
+from tests.conftest import StartApp
+from tests.cutting import cutting
+from tests.nodejs import prepare, require_node
+from tests.serving import CHECKOUT
+from tests.test_resume import store
+
+CUTS = 6
+# What the server may send in all, as a part of the whole: of each connection that was cut a few chunks come again.
+MOST_SENT = 1.5
+TOKEN = "correct-horse"
+DOCS = CHECKOUT / "docs/clients.md"
+NAMED = re.compile(
+    r"^```(?:js|python)\n((?:// |\"\"\")(?:.*: python )?(\w+\.(?:mjs|py)).*\n(?s:.*?))^```$", re.MULTILINE
+)
+LOG = "".join(f'Zeile {number}: Grüße, 世界 😀\x1b[0m "\\\r\n' for number in range(60_000)).encode()
+
+
+def programs() -> dict[str, str]:
+    """Each example that has a name, by its name."""
+    return {name: content for content, name in NAMED.findall(DOCS.read_text())}
+
+
+def test_every_program_is_found() -> None:
+    assert sorted(programs()) == [
+        *("apollo.mjs", "log.mjs", "relay.mjs", "resumable.mjs", "socket.mjs", "sse.mjs", "urql.mjs", "watch.mjs"),
+        "watch.py",
+    ]
+
+
+async def stored(api: Api) -> int:
+    """The number of a job with the log LOG, cut at ends of lines into chunks of less than 64 KiB."""
+    edges, at = [], 0
+    while at + 60_000 < len(LOG):
+        at = LOG.index(b"\n", at + 50_000) + 1
+        edges.append(at)
+    return (await store(LOG, edges)).id
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("watch.mjs", ""),
+        ("urql.mjs", "The log of base\n"),
+        ("apollo.mjs", "The log of base\n"),
+        ("sse.mjs", ""),
+        ("watch.py", ""),
+    ],
+)
+async def test_cut_six_times_it_writes_every_byte_once(
+    start_app: StartApp, tmp_path: Path, program: str, said: str
+) -> None:
+    api = await start_app(token=TOKEN)
+    job = await stored(api)
+    python = program.endswith(".py")
+    node = require_node()
+    # Node looks for packages in the folders above.
+    room = tmp_path if python else (await asyncio.to_thread(prepare, node)) / f"documented-{program}"
+    room.mkdir(exist_ok=True)
+    for name, content in programs().items():
+        (room / name).write_text(content)
+    draw = random.Random(program)  # noqa: S311 (where to cut)
+    port = api.client.port
+    assert port is not None
+    async with cutting(port, [draw.randint(350_000, 450_000) for _ in range(CUTS)]) as cutter:
+        client = await asyncio.create_subprocess_exec(
+            *(sys.executable if python else node.node, program, str(job)),
+            cwd=room,
+            env={"PLAYCAST_URL": f"http://127.0.0.1:{cutter.port}", "TOKEN": TOKEN},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        out, errors = await asyncio.wait_for(client.communicate(), 90)
+
+    assert (client.returncode, errors.decode()) == (0, said)
+    assert cutter.cuts == CUTS
+    assert len(out) == len(LOG)
+    # Who starts anew each time gets there as well, with 1.8 times as much.
+    assert cutter.passed < MOST_SENT * len(json.dumps(LOG.decode(), ensure_ascii=False).encode())
+    assert out == LOG
+
+
+@pytest.mark.slow
+async def test_a_browser_resumes_its_event_source_by_itself(api: Api) -> None:
+    job = await stored(api)
+    assert job == 1
+    (program,) = re.findall(r"^```js\n(const query = (?s:.*?))^```$", DOCS.read_text(), re.MULTILINE)
+    assert "new EventSource" in program
+    port = api.client.port
+    assert port is not None
+    said: list[str] = []
+    async with cutting(port, [500_000] * CUTS) as cutter, browsing(api) as browser:
+        browser.home = f"http://127.0.0.1:{cutter.port}"
+        browser.page.on("console", lambda message: said.append(message.text) if message.type == "log" else None)
+        await browser.open()
+        await browser.page.evaluate(f"() => {{ {program}; window.source = source; }}")
+        await browser.page.wait_for_function("() => source.readyState === EventSource.CLOSED", timeout=60_000)
+        # It tells of each lost connection.
+        browser.faults = [fault for fault in browser.faults if "net::ERR_" not in fault]
+    assert cutter.cuts == CUTS
+    assert "".join(said).encode() == LOG

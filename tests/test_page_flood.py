@@ -1,0 +1,130 @@
+"""The page while a job prints faster than anybody reads."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from playwright.async_api import Page, expect
+from yarl import URL
+
+from bench.server import Server, flood_ansible_dir
+from tests.api import Api
+from tests.browser import Browser, browsing
+
+pytestmark = pytest.mark.slow
+
+LINES = 20_000
+MOST_NODES = 500
+
+
+@pytest.fixture
+def flooding(tmp_path: Path) -> Iterator[Server]:
+    """A real server whose jobs print as `bench/printer.py` does."""
+    ansible = flood_ansible_dir(tmp_path)
+    with Server(tmp_path / "room", PLAYCAST_ANSIBLE_DIR=str(ansible), PLAYCAST_LAUNCHER="cold") as server:
+        yield server
+
+
+@pytest.fixture
+async def browser(flooding: Server) -> AsyncIterator[Browser]:
+    """A browser at that server."""
+    client: Any = SimpleNamespace(make_url=lambda path: URL(flooding.url).with_path(path))
+    async with browsing(Api(cast("Any", client))) as opened:
+        yield opened
+
+
+async def seen(page: Page) -> list[int]:
+    """The numbers of the lines that the reader sees, from top to bottom; each must hold its own text."""
+    found: list[list[str]] = await page.evaluate("""() => {
+      const room = document.querySelector('.log').getBoundingClientRect();
+      return [...document.querySelectorAll('.row')]
+        .filter((row) => {
+          const { top, bottom } = row.getBoundingClientRect();
+          return top >= room.top && bottom <= room.bottom;
+        })
+        .map((row) => [row.dataset.line, row.querySelector('.text')?.textContent ?? '']);
+    }""")
+    for line, text in found:
+        assert text.startswith(f"{int(line) - 1:08} "), (line, text)
+    numbers = [int(line) for line, _ in found]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return numbers
+
+
+async def settled(page: Page) -> list[int]:
+    """The same, once it has not changed for a moment."""
+    before: list[int] = []
+    for _ in range(50):
+        await asyncio.sleep(0.1)
+        now = await seen(page)
+        if now == before:
+            return now
+        before = now
+    raise AssertionError("it does not come to rest")
+
+
+async def test_a_reader_in_a_flood(flooding: Server, browser: Browser) -> None:
+    page = browser.page
+    server = await asyncio.to_thread(flooding.add_server)
+    job = await asyncio.to_thread(flooding.run, "flood", server, lines=LINES, rate=3000)
+    follow = page.get_by_role("button", name="Follow")
+    await browser.open(f"#/jobs/{job}")
+    await expect(page.locator(".row").first).to_be_visible()
+    await expect(follow).to_have_attribute("aria-pressed", "true")
+    first = (await seen(page))[-1]
+    await asyncio.sleep(1)
+    assert (await seen(page))[-1] > first
+
+    # The wheel stops it, and then the lines stay, whatever comes.
+    await page.locator(".log").hover()
+    await page.mouse.wheel(0, -600)
+    await expect(follow).to_have_attribute("aria-pressed", "false")
+    stayed = await settled(page)
+    await asyncio.sleep(1)
+    assert await seen(page) == stayed
+    assert await page.evaluate("document.querySelectorAll('*').length") < MOST_NODES
+
+    await page.mouse.wheel(0, 1e6)
+    await expect(follow).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_text(f"{LINES} lines · whole")).to_be_visible(timeout=60_000)
+    assert (await settled(page))[-1] == LINES
+
+
+async def test_every_line_can_be_reached(flooding: Server, browser: Browser) -> None:
+    page = browser.page
+    server = await asyncio.to_thread(flooding.add_server)
+    job = await asyncio.to_thread(flooding.run, "flood", server, lines=LINES, rate=0)
+    await browser.open(f"#/jobs/{job}/L12345")
+    await expect(page.get_by_text(f"{LINES} lines · whole")).to_be_visible(timeout=60_000)
+    await expect(page.locator(".row.here")).to_have_attribute("data-line", "12345")
+    assert 12345 in await settled(page)
+
+    await page.locator(".log").focus()
+    await page.keyboard.press("Home")
+    lines = await settled(page)
+    assert lines[0] == 1
+    # Each page begins where the last one ended: nothing is skipped.
+    for _ in range(3):
+        await page.keyboard.press("PageDown")
+        further = await settled(page)
+        assert lines[-1] - 1 <= further[0] <= lines[-1] + 1
+        lines = further
+    await page.keyboard.press("ArrowDown")
+    assert (await settled(page))[0] == lines[0] + 1
+    await page.locator(".log").hover()
+    await page.mouse.wheel(0, 180)
+    assert (await settled(page))[0] == lines[0] + 11
+    await page.keyboard.press("End")
+    assert (await settled(page))[-1] == LINES
+
+    await page.get_by_placeholder("Search the log").fill("00015000 1")
+    await expect(page.locator(".finds")).to_contain_text("0 of 1")
+    await page.keyboard.press("Enter")
+    assert 15001 in await settled(page)
+    await page.evaluate("document.querySelector('.log').scrollTop = 0")
+    assert (await settled(page))[0] == 1
+    await page.evaluate("document.querySelector('.log').scrollTop = 1e9")
+    assert (await settled(page))[-1] == LINES

@@ -1,0 +1,79 @@
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { ask, SignInNeeded } from '../api/ask';
+import type { TypedDocumentString } from '../generated/operations';
+import { usePlaycast } from './playcast';
+
+export interface Asked<Result> {
+  data: Result | null;
+  trouble: string | null;
+  again: () => void;
+}
+
+/** The answer to a query, asked anew when its variables change or `again` is called. */
+export function useAsked<Result, Variables>(
+  operation: TypedDocumentString<Result, Variables>,
+  variables: Variables,
+): Asked<Result> {
+  const { lock } = usePlaycast();
+  const [data, setData] = useState<Result | null>(null);
+  const [trouble, setTrouble] = useState<string | null>(null);
+  const [turn, setTurn] = useState(0);
+  const latest = useRef(0);
+  const key = JSON.stringify(variables);
+
+  useEffect(() => {
+    const mine = (latest.current += 1);
+    ask(operation, variables).then(
+      (answer) => {
+        if (mine !== latest.current) return;
+        setData(answer);
+        setTrouble(null);
+      },
+      (error: unknown) => {
+        if (mine !== latest.current) return;
+        if (error instanceof SignInNeeded) lock();
+        else setTrouble(error instanceof Error ? error.message : String(error));
+      },
+    );
+  }, [key, turn]);
+  useEffect(() => () => void (latest.current += 1), []);
+
+  return { data, trouble, again: useCallback(() => setTurn((before) => before + 1), []) };
+}
+
+export interface Doing<Variables, Result> {
+  busy: boolean;
+  /** Why it did not work. */
+  refusals: readonly string[];
+  go: (variables: Variables) => Promise<Result | null>;
+}
+
+interface Refused {
+  userErrors: readonly { message: string; field: readonly string[] | null }[];
+}
+
+/** A mutation with its payload, its refusals as sentences, and whether it is under way. */
+export function useDoing<Result extends object, Variables>(
+  operation: TypedDocumentString<Result, Variables>,
+): Doing<Variables, Result> {
+  const { lock } = usePlaycast();
+  const [busy, setBusy] = useState(false);
+  const [refusals, setRefusals] = useState<readonly string[]>([]);
+  const go = async (variables: Variables): Promise<Result | null> => {
+    setBusy(true);
+    setRefusals([]);
+    try {
+      const answer = await ask(operation, variables);
+      const { userErrors } = Object.values(answer)[0] as Refused;
+      setRefusals(userErrors.map(({ field, message }) => (field ? `${field.join('.')}: ${message}` : message)));
+      return userErrors.length > 0 ? null : answer;
+    } catch (error) {
+      if (error instanceof SignInNeeded) lock();
+      else setRefusals([error instanceof Error ? error.message : String(error)]);
+      return null;
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { busy, refusals, go };
+}

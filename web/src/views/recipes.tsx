@@ -1,0 +1,59 @@
+import { RecipeDocument, RecipesDocument } from '../generated/operations';
+import { useAsked } from '../state/asked';
+import { useWords } from '../state/playcast';
+import { href } from '../state/route';
+import { Jobs } from './jobs';
+import { Pending } from './notice';
+
+export function RecipesView() {
+  const words = useWords();
+  const asked = useAsked(RecipesDocument, {});
+  return (
+    <>
+      <h1>{words.nav.recipes}</h1>
+      <Pending of={asked} />
+      {asked.data?.recipes.length === 0 && <p class="hint">{words.servers.noRecipes}</p>}
+      <ul class="plain">
+        {asked.data?.recipes.map(({ name, description }) => (
+          <li class="card">
+            <a href={href.recipe(name)}>{name}</a> <span class="hint">{description}</span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** What a recipe takes, and its past runs. */
+export function RecipeView({ name }: { name: string }) {
+  const words = useWords();
+  const asked = useAsked(RecipeDocument, { name });
+  const recipe = asked.data?.recipe;
+  return (
+    <>
+      <h1>{name}</h1>
+      <Pending of={asked} />
+      {asked.data && !recipe && <p class="hint">{words.common.none_found}</p>}
+      {recipe?.description && <p>{recipe.description}</p>}
+      {recipe && recipe.inputs.length > 0 && (
+        <div class="wide">
+          <table>
+            <tbody>
+              {recipe.inputs.map((input) => (
+                <tr>
+                  <th scope="row">{input.name}</th>
+                  <td>
+                    {input.type} {input.required && words.servers.required}
+                  </td>
+                  <td>{input.description}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <h2>{words.jobs.title}</h2>
+      <Jobs filter={{ recipe: name }} />
+    </>
+  );
+}
