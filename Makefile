@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 MINOR := 11
 
-.PHONY: help install page run cluster test test-newest chaos check fix schema bench lock migrations clean
+.PHONY: help install page run cluster test test-newest chaos check fix schema bench screenshots lock migrations clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
@@ -70,6 +70,7 @@ run: $(STAMP) ## Start Playcast with a demo to play with; Ctrl-C ends it
 	@exec $(BIN)/python -c "$$FOREGROUND" $(BIN)/playcast serve --demo
 
 cluster: $(STAMP) ## Start PostgreSQL, two servers and three workers on this machine; Ctrl-C ends them
+	@$(BIN)/python web/build.py || echo 'Going on without the page; the API does not need it.' >&2
 	@exec $(BIN)/python -m bench.cluster
 
 # How many tests run at a time. Most wait for ansible or sshd, but two cores have no more to give.
@@ -134,6 +135,9 @@ schema: $(STAMP) ## Write schema.graphql from the code
 
 bench: $(STAMP) ## Measure against plain ansible-playbook
 	@$(BIN)/python -m bench
+
+screenshots: page ## Take the pictures of the README anew, with Chromium
+	@$(BIN)/python -m web.screenshots
 
 # Pins move only with upgrade=1. Packages are named by version and hash alone, so any index may serve them.
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -45,7 +45,7 @@ async def main() -> None:
             await balancer.start(PORT)
             stack.callback(balancer.stop)
             await first_job(common)
-            print(f"\nThe cluster is at http://127.0.0.1:{PORT}/graphql; Ctrl-C ends it", flush=True)
+            print(f"\nThe cluster is at http://127.0.0.1:{PORT}; Ctrl-C ends it", flush=True)
             await stop.wait()
     finally:
         database.cleanup()

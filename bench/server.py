@@ -97,7 +97,7 @@ class Server(Process):
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=60) as response:
             return str(response.read().decode()).splitlines()
 
-    def run(self, recipe: str, *servers: str, **extra: int) -> int:
+    def run(self, recipe: str, *servers: str, **extra: int | str) -> int:
         """The number of a new job."""
         given = {"recipe": recipe, "serverIds": servers, "extraVars": extra or None}
         return int(self.ask(_RUN, input=given)["runProvision"]["job"]["number"])

@@ -111,6 +111,11 @@ def test_the_page_is_small() -> None:
     assert 20_000 < sum(whole.values()) <= MOST_BYTES
 
 
+def test_it_brings_the_licenses_of_what_it_is_made_of() -> None:
+    named = re.findall(r"^## (\S+) - ", (DIST / "assets/LICENSES.md").read_text(), re.MULTILINE)
+    assert named == ["graphql-ws", "preact"]
+
+
 def test_nothing_of_the_page_leads_elsewhere() -> None:
     allowed = {"http://www.w3.org", "https://www.w3.org"}
     for path in built():

@@ -15,6 +15,8 @@ const page = defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    // Whoever gets a wheel or an image gets these packages too, and may know on what terms.
+    license: { fileName: 'assets/LICENSES.md' },
     reportCompressedSize: false,
   },
   plugins: [gzip()],

@@ -11,6 +11,8 @@ export type Reader = (segment: Segment) => Promise<string | null>;
 export class Search {
   readonly lines: number[] = [];
   readonly pattern: RegExp;
+  /** Whether a part could not be read again, so that there may be more. */
+  partial = false;
   private index = 0;
   private offset = 0;
   private stopped = false;
@@ -40,7 +42,8 @@ export class Search {
       const last = this.index === this.store.segments.length - 1;
       const text = segment.text ?? (await read(segment));
       if (this.stopped) return;
-      if (text !== null) this.look(segment, text);
+      if (text === null) this.partial = true;
+      else this.look(segment, text);
       if (last && this.index === this.store.segments.length - 1) return;
       const tail = Math.max((text ?? '').lastIndexOf('\n') + 1, (text ?? '').length - this.text.length + 1);
       this.carried = (text ?? '').slice(tail);

@@ -44,7 +44,7 @@ interface Wanted {
 }
 
 export function useJobLog(room: RefObject<HTMLDivElement | null>, { job, all, line: first, host, text, times }: Wanted): JobLog {
-  const { socket, language } = usePlaycast();
+  const { socket, locale } = usePlaycast();
   const [, changed] = useReducer((turn: number, _: void) => turn + 1, 0);
   const [outlined, outline] = useReducer((turn: number, _: void) => turn + 1, 0);
   const [follow, setFollow] = useState(first === null);
@@ -104,9 +104,9 @@ export function useJobLog(room: RefObject<HTMLDivElement | null>, { job, all, li
         const task = follower.outline.taskOn(one);
         return task < 0 ? null : folded.has(task) ? 'closed' : 'open';
       },
-      time: times ? clock(follower, language) : null,
+      time: times ? clock(follower, locale) : null,
     });
-  }, [rows, line, search, outlined, times, language]);
+  }, [rows, line, search, outlined, times, locale]);
 
   const goTo = (next: number): void => {
     const task = follower.outline.taskAt(next);
@@ -164,8 +164,8 @@ function toggled(folded: ReadonlySet<number>, task: number): ReadonlySet<number>
 }
 
 /** The time of day of a line, as the reader's language writes it. */
-function clock(follower: Follower, language: string): (line: number) => string {
-  const format = new Intl.DateTimeFormat(language, { timeStyle: 'medium' });
+function clock(follower: Follower, locale: string): (line: number) => string {
+  const format = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
   return (line) => {
     // What is read again comes in larger pieces with one time each; events keep their own.
     const at = follower.outline.timeOf(line) ?? follower.store.timeOf(line);

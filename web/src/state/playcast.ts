@@ -9,6 +9,8 @@ export interface Playcast {
   socket: Socket;
   words: Words;
   language: Language;
+  /** The same, with the region that the browser names. */
+  locale: string;
   /** The server has asked for its token. */
   lock: () => void;
 }

@@ -6,7 +6,7 @@ import { useAsked } from '../state/asked';
 import { Context, usePlaycast } from '../state/playcast';
 import { href, useRoute } from '../state/route';
 import { useLink } from '../state/told';
-import { type Language, LANGUAGES, preferred, remember, remembered } from '../words/language';
+import { type Language, LANGUAGES, localeOf, preferred, remember, remembered } from '../words/language';
 import { JobView } from './job';
 import { JobsView } from './jobs';
 import { RecipesView, RecipeView } from './recipes';
@@ -19,7 +19,10 @@ export function App({ socket }: { socket: Socket }) {
   const [locked, setLocked] = useState(false);
   const lock = useCallback(() => setLocked(true), []);
   const words = LANGUAGES[language];
-  const playcast = useMemo(() => ({ socket, words, language, lock }), [socket, language]);
+  const playcast = useMemo(
+    () => ({ socket, words, language, locale: localeOf(language, navigator.languages), lock }),
+    [socket, language],
+  );
 
   useEffect(() => {
     document.documentElement.lang = language;

@@ -25,11 +25,11 @@ export function JobView({ number, line }: { number: number; line: number | null 
     return asked.data ? <p class="hint">{words.common.none_found}</p> : <Pending of={asked} />;
   }
   return (
-    <>
+    <div class="jobview">
       <Head job={job} />
       <Hosts job={job} picked={host} pick={setHost} />
       <LogPane job={job} line={line} host={host} pickHost={setHost} />
-    </>
+    </div>
   );
 }
 

@@ -25,6 +25,8 @@ export function LogPane({ job, line, host, pickHost }: Props) {
   const [all, setAll] = useState(false);
   const [times, setTimes] = useState(false);
   const log = useJobLog(room, { job, all, line, host, text, times });
+  // What is looked for may be anywhere, so a search needs the part as well that was left out.
+  if (text !== '' && !all && log.follower.store.firstLine > 1) setAll(true);
   useKeys(log, box);
 
   const click = (event: MouseEvent): void => {
@@ -114,7 +116,7 @@ function Finds({ log }: { log: JobLog }) {
   const at = log.line === null ? 0 : search.lines.indexOf(log.line) + 1;
   return (
     <span class="finds" role="status">
-      {log.searching ? words.searching : words.finds(at, search.lines.length)}
+      {log.searching ? words.searching : words.finds(at, search.lines.length)} {search.partial && words.unread}
       <button aria-label={words.previous} title={words.previous} onClick={() => log.find(-1)}>
         ↑
       </button>

@@ -2,6 +2,7 @@ import { RecipeDocument, RecipesDocument } from '../generated/operations';
 import { useAsked } from '../state/asked';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
+import type { RecipeInput } from '../state/values';
 import { Jobs } from './jobs';
 import { Pending } from './notice';
 
@@ -24,6 +25,12 @@ export function RecipesView() {
   );
 }
 
+/** What an input holds that is not given; null if that is nothing. */
+function presetOf({ default: preset, secret }: RecipeInput): string | null {
+  if (preset === null || secret) return null;
+  return typeof preset === 'string' ? preset : JSON.stringify(preset);
+}
+
 /** What a recipe takes, and its past runs. */
 export function RecipeView({ name }: { name: string }) {
   const words = useWords();
@@ -38,14 +45,27 @@ export function RecipeView({ name }: { name: string }) {
       {recipe && recipe.inputs.length > 0 && (
         <div class="wide">
           <table>
+            <caption class="unseen">{words.servers.inputs}</caption>
+            <thead>
+              <tr>
+                <th scope="col">{words.recipe.input}</th>
+                <th scope="col">{words.recipe.type}</th>
+                <th scope="col">{words.recipe.preset}</th>
+                <th scope="col">{words.recipe.meaning}</th>
+              </tr>
+            </thead>
             <tbody>
               {recipe.inputs.map((input) => (
                 <tr>
                   <th scope="row">{input.name}</th>
                   <td>
-                    {input.type} {input.required && words.servers.required}
+                    {input.type} {input.secret && words.recipe.secret}
                   </td>
-                  <td>{input.description}</td>
+                  <td>{presetOf(input) ?? (input.required ? words.servers.required : '')}</td>
+                  <td>
+                    {input.description}
+                    {input.choices && <span class="hint"> {words.recipe.choices(input.choices.map(String))}</span>}
+                  </td>
                 </tr>
               ))}
             </tbody>

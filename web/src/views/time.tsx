@@ -3,12 +3,12 @@ import { usePlaycast } from '../state/playcast';
 
 /** An instant in the reader's language and time zone. */
 export function Instant({ at }: { at: string }) {
-  const { language } = usePlaycast();
+  const { locale } = usePlaycast();
   const date = new Date(at);
   const today = date.toDateString() === new Date().toDateString();
   return (
-    <time dateTime={at} title={date.toLocaleString(language)}>
-      {today ? date.toLocaleTimeString(language) : date.toLocaleString(language, { dateStyle: 'short', timeStyle: 'short' })}
+    <time dateTime={at} title={date.toLocaleString(locale)}>
+      {today ? date.toLocaleTimeString(locale) : date.toLocaleString(locale, { dateStyle: 'short', timeStyle: 'short' })}
     </time>
   );
 }

@@ -94,6 +94,14 @@ export const en = {
     remove: 'Delete',
     confirm: (name: string) => `Delete ${name}? Its jobs stay.`,
   },
+  recipe: {
+    input: 'Input',
+    type: 'Type',
+    preset: 'If not given',
+    meaning: 'Meaning',
+    secret: '(secret)',
+    choices: (choices: readonly string[]) => `One of ${choices.join(', ')}.`,
+  },
   jobs: {
     title: 'Jobs',
     empty: 'No job yet.',
@@ -145,6 +153,7 @@ export const en = {
     search: 'Search the log',
     searching: 'searching…',
     finds: (at: number, count: number) => (count === 0 ? 'not found' : `${at} of ${count}`),
+    unread: '(a part of the log could not be read)',
     next: 'Next find',
     previous: 'Previous find',
     nextFailure: (count: number) => `Next failure (${count})`,

@@ -94,6 +94,14 @@ export const fr: Words = {
     remove: 'Supprimer',
     confirm: (name) => `Supprimer ${name} ? Ses exécutions restent.`,
   },
+  recipe: {
+    input: 'Paramètre',
+    type: 'Type',
+    preset: 'Par défaut',
+    meaning: 'Signification',
+    secret: '(secret)',
+    choices: (choices) => `Au choix : ${choices.join(', ')}.`,
+  },
   jobs: {
     title: 'Exécutions',
     empty: 'Aucune exécution pour l’instant.',
@@ -145,6 +153,7 @@ export const fr: Words = {
     search: 'Chercher dans le journal',
     searching: 'recherche…',
     finds: (at, count) => (count === 0 ? 'introuvable' : `${at} sur ${count}`),
+    unread: '(une partie du journal n’a pas pu être lue)',
     next: 'Occurrence suivante',
     previous: 'Occurrence précédente',
     nextFailure: (count) => `Échec suivant (${count})`,

@@ -11,6 +11,11 @@ export function preferred(chosen: string | null, browser: readonly string[]): La
   return wanted.find((tag): tag is Language => Object.hasOwn(LANGUAGES, tag)) ?? 'en';
 }
 
+/** How this language writes dates and times where the reader lives. */
+export function localeOf(language: Language, browser: readonly string[]): string {
+  return browser.find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
+}
+
 /** The choice of an earlier visit; browsers may keep storage from a page. */
 export function remembered(): string | null {
   try {
