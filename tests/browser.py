@@ -74,14 +74,14 @@ def find_chromium() -> str:
 
 
 @asynccontextmanager
-async def browsing(api: Api, **given: Any) -> AsyncIterator[Browser]:
-    """A browser at the server of `api`. At the end it must have done nothing wrong."""
+async def browsing(at: Api | str, **given: Any) -> AsyncIterator[Browser]:
+    """A browser at a server, which is known by its API or its address. At the end it must have done nothing wrong."""
     look = {"locale": "en-US", "color_scheme": "light", "viewport": {"width": 1280, "height": 900}, **given}
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         try:
             page = await (await started.new_context(**look)).new_page()
-            browser = Browser(page, str(api.client.make_url("/")).rstrip("/"))
+            browser = Browser(page, (at if isinstance(at, str) else str(at.client.make_url("/"))).rstrip("/"))
             page.set_default_timeout(20_000)
             await page.add_init_script(WATCH)
             page.on("console", browser.on_console)

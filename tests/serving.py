@@ -100,11 +100,12 @@ async def serving(
     *,
     program: Sequence[str] = PLAYCAST,
     log: Path | str | None = None,
+    port: str = "0",
     **settings: str,
 ) -> AsyncIterator[Served]:
-    """`playcast serve` on a free port, until the context ends or the process was killed; `log` is where it logs to."""
+    """`playcast serve`, until the context ends or the process was killed. Port 0 is a free one; it logs to `log`."""
     env = environment(data_dir, ansible_dir, **settings)
-    async with _running([*program, "serve", "--port", "0"], env, log) as (process, line):
+    async with _running([*program, "serve", "--port", port], env, log) as (process, line):
         assert line.startswith(READY), f"the server did not start: {line!r}"
         url = line.removeprefix(READY).strip()
         async with ClientSession(url) as session:

@@ -256,3 +256,11 @@ def test_every_page_can_be_found(path: Path) -> None:
         (page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in LINK.findall(page.read_text())
     }
     assert path.resolve() in linked
+
+
+def test_the_readme_shows_each_picture() -> None:
+    shown = set(re.findall(r"docs/pictures/([a-z-]+\.png)", page("README.md")))
+    pictures = {picture.name: picture.stat().st_size for picture in (ROOT / "docs/pictures").iterdir()}
+    assert shown == set(pictures)
+    # Small enough to be fetched by whoever opens the page of the project.
+    assert max(pictures.values()) < 100_000

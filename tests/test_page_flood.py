@@ -3,15 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from playwright.async_api import Page, expect
-from yarl import URL
 
 from bench.server import Server, flood_ansible_dir
-from tests.api import Api
 from tests.browser import Browser, browsing
 
 pytestmark = pytest.mark.slow
@@ -31,8 +27,7 @@ def flooding(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 async def browser(flooding: Server) -> AsyncIterator[Browser]:
     """A browser at that server."""
-    client: Any = SimpleNamespace(make_url=lambda path: URL(flooding.url).with_path(path))
-    async with browsing(Api(cast("Any", client))) as opened:
+    async with browsing(flooding.url) as opened:
         yield opened
 
 

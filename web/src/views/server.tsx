@@ -73,8 +73,7 @@ function ServerForm({ server }: { server: ServerDetailsFragment | null }) {
           onInput={(event) => set({ variables: event.currentTarget.value })}
         />
       </label>
-      {problem !== null && <Trouble>{problem}</Trouble>}
-      <Refusals of={[...create.refusals, ...update.refusals]} />
+      {problem !== null ? <Trouble>{problem}</Trouble> : <Refusals of={[...create.refusals, ...update.refusals]} />}
       <div class="actions">
         <button class="main" disabled={create.busy || update.busy}>
           {words.common.save}

@@ -198,8 +198,7 @@ function Configure({ picked }: { picked: readonly string[] }) {
       </div>
       {recipe.description && <p class="hint">{recipe.description}</p>}
       <Inputs of={recipe.inputs} values={values} change={setValues} />
-      {problem !== null && <Trouble>{problem}</Trouble>}
-      <Refusals of={doing.refusals} />
+      {problem !== null ? <Trouble>{problem}</Trouble> : <Refusals of={doing.refusals} />}
     </form>
   );
 }

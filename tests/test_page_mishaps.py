@@ -1,0 +1,85 @@
+"""The page when what it is told, or who tells it, goes missing."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, WebSocketRoute, expect
+from yarl import URL
+
+from tests.api import Api
+from tests.browser import browsing, rows
+from tests.serving import serving
+from tests.test_page_walk import DRIP, configure, lines_of, more_than
+
+pytestmark = pytest.mark.slow
+
+TALL = {"width": 1280, "height": 14_000}
+WHOLE = re.compile(r"^\d+ lines · whole$")
+
+
+def swallow(page: Page, numbers: set[int]) -> Callable[[WebSocketRoute], None]:
+    """A way to the server on which some pieces of the log, counted from 1, get lost."""
+    told = 0
+
+    def lead(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        route.on_message(server.send)
+
+        def pass_on(message: str | bytes) -> None:
+            nonlocal told
+            said = json.loads(message)
+            if said["type"] == "next" and "jobLog" in said["payload"]["data"]:
+                told += 1
+                if told in numbers:
+                    return
+            route.send(message)
+
+        server.on_message(pass_on)
+
+    return lead
+
+
+async def test_a_gap_is_seen_and_filled(api: Api, add_recipe: Callable[[str, str], None], data_dir: Path) -> None:
+    add_recipe("drip", DRIP)
+    await api.create_server()
+    async with browsing(api, viewport=TALL) as browser:
+        page = browser.page
+        await page.route_web_socket("**/graphql", swallow(page, {5, 9, 10}))
+        await browser.open()
+        await configure(page, "here", "drip")
+        # What is lost last shows when the next piece comes: two gaps, one of them of two pieces.
+        await expect(page.get_by_text("gaps in what came, asked for again and filled.")).to_be_visible(timeout=60_000)
+        await expect(page.get_by_text(WHOLE)).to_be_visible(timeout=60_000)
+        await expect(page.locator(".wire")).to_have_attribute("data-ups", "1")
+        assert await rows(page) == await lines_of(data_dir, 1)
+
+
+async def test_a_server_that_is_killed_and_comes_back(ansible_dir: Path, data_dir: Path) -> None:
+    (ansible_dir / "playbooks/drip.yml").write_text(DRIP)
+    async with serving(data_dir, ansible_dir) as first:
+        await first.api.create_server()
+        port = URL(first.url).port
+        assert port is not None
+        async with browsing(first.url, viewport=TALL) as browser:
+            page = browser.page
+            await browser.open()
+            await configure(page, "here", "drip")
+            status = page.locator(".head [role=status]")
+            await expect(status).to_have_text("Running ▶️", timeout=30_000)
+            shown = await more_than(page, 30)
+            await first.kill()
+            await expect(page.locator(".wire")).to_have_text("Connection lost. Reconnecting; nothing will be missed.")
+            # The job goes on, and nobody can say otherwise.
+            await expect(status).to_have_text("Running ▶️")
+            await asyncio.sleep(2)
+            async with serving(data_dir, ansible_dir, port=str(port)):
+                await expect(page.locator(".wire")).to_have_text("Live", timeout=30_000)
+                await more_than(page, shown)
+                await expect(status).to_have_text("Finished ✅", timeout=90_000)
+                await expect(page.get_by_text(WHOLE)).to_be_visible(timeout=30_000)
+                assert await rows(page) == await lines_of(data_dir, 1)
+            browser.faults = [fault for fault in browser.faults if "net::ERR_CONNECTION_REFUSED" not in fault]
