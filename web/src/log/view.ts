@@ -5,10 +5,12 @@ import type { LogStore } from './store';
 export const ROW_PX = 18;
 /** Browsers cannot lay out much taller elements: Firefox ends at 17.9 million. */
 const TALLEST_PX = 8_000_000;
-/** A log that grows is drawn no more often than this; what the reader does shows in the next frame. */
-const GROWTH_MS = 40;
-/** How often the scroll bar moves while the reader follows: it is what costs most. */
-const PLACE_MS = 200;
+/** A log that grows is drawn at once, and then no more often than this; what the reader does shows in the next frame. */
+const GROWTH_MS = 50;
+/** The same where more comes than fits: nobody reads that, and drawing is what costs most. */
+const FLOOD_MS = 250;
+/** How often the scroll bar moves while the reader follows. */
+const PLACE_MS = 500;
 /** Rows above and below what is seen. */
 const MORE_ROWS = 8;
 
@@ -34,6 +36,8 @@ export class LogView {
   private scrolled = 0;
   private frame = 0;
   private later: ReturnType<typeof setTimeout> | null = null;
+  private due = 0;
+  private painted = 0;
   /** Every row is to be made anew. */
   private stale = false;
   private placed = 0;
@@ -63,7 +67,9 @@ export class LogView {
 
   /** Asking for the height makes the browser lay everything out, so it is asked for when it changes only. */
   private measure(): void {
-    this.seen = this.room.clientHeight;
+    // `clientHeight` alone is rounded, up as well, and the last row would stick out.
+    const bar = this.room.offsetHeight - this.room.clientHeight;
+    this.seen = Math.floor(this.room.getBoundingClientRect().height) - bar;
     this.draw();
   }
 
@@ -95,7 +101,8 @@ export class LogView {
 
   /** The log has grown, however often. */
   grow(): void {
-    this.drawLater(GROWTH_MS);
+    const flood = this.store.lineCount - this.growing > this.visible;
+    this.drawLater(this.painted + (flood ? FLOOD_MS : GROWTH_MS) - performance.now());
   }
 
   draw(): void {
@@ -103,10 +110,14 @@ export class LogView {
   }
 
   private drawLater(milliseconds: number): void {
-    this.later ??= setTimeout(() => {
+    const due = performance.now() + Math.max(0, milliseconds);
+    if (this.later !== null && this.due <= due) return;
+    if (this.later !== null) clearTimeout(this.later);
+    this.due = due;
+    this.later = setTimeout(() => {
       this.later = null;
       this.draw();
-    }, milliseconds);
+    }, due - performance.now());
   }
 
   /** Bring a line to the middle, unless it is seen already. */
@@ -176,6 +187,7 @@ export class LogView {
 
   private readonly paint = (): void => {
     this.frame = 0;
+    this.painted = performance.now();
     const count = this.rows.count(this.store.lineCount);
     this.top = this.follow ? this.lowest : Math.min(Math.max(0, this.top), this.lowest);
     this.place(Math.min(count * ROW_PX, TALLEST_PX));

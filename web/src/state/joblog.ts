@@ -8,7 +8,7 @@ import { href } from './route';
 import { useSettled } from './settled';
 
 /** How often what stands around the log is drawn while it grows; the rows themselves follow each frame. */
-const AROUND_MS = 200;
+const AROUND_MS = 500;
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 /** The log of a job on the screen: what follows it, what draws it, and what the reader chose. */

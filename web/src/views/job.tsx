@@ -53,7 +53,7 @@ function Head({ job }: { job: JobDetailsFragment }) {
         <p class="big" role="status">
           <Status status={job.status} reason={job.failureReason} />
         </p>
-        {running && <Progress value={job.progress} />}
+        {running && job.progress !== null && <Progress value={job.progress} />}
         <Duration from={job.startedAt} to={job.endedAt} known={job.duration} />
         <Actions job={job} />
       </div>
@@ -86,11 +86,9 @@ function Head({ job }: { job: JobDetailsFragment }) {
   );
 }
 
-function Progress({ value }: { value: number | null }) {
+function Progress({ value }: { value: number }) {
   const words = useWords().job;
-  return value === null ? (
-    <progress aria-label={words.unknownProgress} />
-  ) : (
+  return (
     <>
       <progress value={value} aria-label={words.progress} /> <span class="duration">{Math.floor(value * 100)} %</span>
     </>

@@ -124,7 +124,6 @@ export const en = {
     retryOf: (number: number) => `again of job ${number}`,
     waits: 'Waits for',
     progress: 'Progress',
-    unknownProgress: 'Progress not known',
     hosts: 'Servers of this job',
     host: 'Server',
     task: 'Current task',

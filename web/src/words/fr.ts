@@ -124,7 +124,6 @@ export const fr: Words = {
     retryOf: (number) => `reprise de l’exécution ${number}`,
     waits: 'Attend',
     progress: 'Avancement',
-    unknownProgress: 'Avancement inconnu',
     hosts: 'Serveurs de cette exécution',
     host: 'Serveur',
     task: 'Tâche en cours',
