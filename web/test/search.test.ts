@@ -68,3 +68,11 @@ test('a search that is stopped finds nothing more', async () => {
   assert.equal(turns, 1);
   assert.ok(search.lines.length < 20_000);
 });
+
+test('what cannot be read again is told', async () => {
+  const store = new LogStore(200_000);
+  for (const chunk of chunksOf(numbered(50_000, ' padding'), 65_536)) store.append(chunk);
+  const search = new Search(store, 'line 50000 ');
+  await search.advance(async () => null, rest);
+  assert.deepEqual([search.lines, search.partial], [[50_000], true]);
+});

@@ -24,11 +24,6 @@ export class LogStore {
 
   constructor(private readonly keptChars: number = KEPT_CHARS) {}
 
-  /** Whether the chunk follows what is here. */
-  follows(chunk: Pick<Chunk, 'after'>): boolean {
-    return this.cursor === null || chunk.after === this.cursor;
-  }
-
   append(chunk: Chunk): void {
     const last = this.open(chunk);
     const before = last.lines;
