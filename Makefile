@@ -137,7 +137,7 @@ bench: $(STAMP) ## Measure against plain ansible-playbook
 	@$(BIN)/python -m bench
 
 screenshots: page ## Take the pictures of the README anew, with Chromium
-	@$(BIN)/python -m web.screenshots
+	@$(BIN)/python -m bench.screenshots
 
 # Pins move only with upgrade=1. Packages are named by version and hash alone, so any index may serve them.
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \

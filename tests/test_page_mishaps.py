@@ -13,7 +13,7 @@ from yarl import URL
 from tests.api import Api
 from tests.browser import browsing, rows
 from tests.serving import serving
-from tests.test_page_walk import DRIP, configure, lines_of, more_than
+from tests.test_page_walk import DRIP, WAITS, configure, lines_of, more_than
 
 pytestmark = pytest.mark.slow
 
@@ -82,4 +82,26 @@ async def test_a_server_that_is_killed_and_comes_back(ansible_dir: Path, data_di
                 await expect(status).to_have_text("Finished ✅", timeout=90_000)
                 await expect(page.get_by_text(WHOLE)).to_be_visible(timeout=30_000)
                 assert await rows(page) == await lines_of(data_dir, 1)
-            browser.faults = [fault for fault in browser.faults if "net::ERR_CONNECTION_REFUSED" not in fault]
+            browser.faults = [fault for fault in browser.faults if "net::ERR_CONNECTION_" not in fault]
+
+
+@pytest.mark.parametrize("place", ["#/", "#/jobs", "#/jobs/1"])
+async def test_what_ended_meanwhile_is_seen(ansible_dir: Path, data_dir: Path, go: Path, place: str) -> None:
+    (ansible_dir / "playbooks/waits.yml").write_text(WAITS.format(go=go))
+    async with serving(data_dir, ansible_dir) as first:
+        await first.api.run("waits", await first.api.create_server())
+        port = URL(first.url).port
+        assert port is not None
+        async with browsing(first.url) as browser:
+            page = browser.page
+            await browser.open(place)
+            status = page.locator("main .status")
+            await expect(status).to_have_text("Running ▶️", timeout=30_000)
+            await first.kill()
+            go.touch()
+            # Elsewhere, so that the browser is told nothing of how the job ends.
+            async with serving(data_dir, ansible_dir) as other:
+                await other.api.finished("1")
+            async with serving(data_dir, ansible_dir, port=str(port)):
+                await expect(status).to_have_text("Finished ✅", timeout=30_000)
+            browser.faults = [fault for fault in browser.faults if "net::ERR_CONNECTION_" not in fault]

@@ -51,6 +51,13 @@ test('a draft becomes what the API takes', () => {
   assert.throws(() => inputOf({ ...draft, variables: '{' }), NotJson);
 });
 
+test('a page that was read before what was told takes no state back', () => {
+  const list = new JobList({}).changed(job(1, 'RUNNING')).changed(job(1, 'SUCCESS')).found([job(1, 'RUNNING'), job(2, 'PENDING')]);
+  assert.deepEqual(list.jobs.map(({ number, status }) => [number, status]), [[2, 'PENDING'], [1, 'SUCCESS']]);
+  const later = list.changed(job(2, 'RUNNING')).found([{ ...job(2, 'RUNNING'), progress: 0.5 }]);
+  assert.deepEqual(later.jobs[0]?.progress, 0.5);
+});
+
 test('a known server keeps its credential unless another is given', () => {
   const server: ServerDetailsFragment = {
     id: '1', name: 'web', host: 'h', port: 2222, user: 'u', auth: 'PASSWORD', tags: ['a', 'b'], lockedBy: null, lastJob: null,

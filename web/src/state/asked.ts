@@ -9,21 +9,17 @@ export interface Asked<Result> {
   again: () => void;
 }
 
-/** The answer to a query, asked anew when its variables change or `again` is called. */
-export function useAsked<Result, Variables>(
-  operation: TypedDocumentString<Result, Variables>,
-  variables: Variables,
-): Asked<Result> {
+/** What `read` gives, read anew when `key` changes or `again` is called. */
+export function useRead<Result>(key: string, read: () => Promise<Result>): Asked<Result> {
   const { lock } = usePlaycast();
   const [data, setData] = useState<Result | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
   const [turn, setTurn] = useState(0);
   const latest = useRef(0);
-  const key = JSON.stringify(variables);
 
   useEffect(() => {
     const mine = (latest.current += 1);
-    ask(operation, variables).then(
+    read().then(
       (answer) => {
         if (mine !== latest.current) return;
         setData(answer);
@@ -39,6 +35,14 @@ export function useAsked<Result, Variables>(
   useEffect(() => () => void (latest.current += 1), []);
 
   return { data, trouble, again: useCallback(() => setTurn((before) => before + 1), []) };
+}
+
+/** The answer to a query, asked anew when its variables change or `again` is called. */
+export function useAsked<Result, Variables>(
+  operation: TypedDocumentString<Result, Variables>,
+  variables: Variables,
+): Asked<Result> {
+  return useRead(JSON.stringify(variables), () => ask(operation, variables));
 }
 
 export interface Doing<Variables, Result> {

@@ -1,4 +1,7 @@
-import type { JobFilter, JobRowFragment } from '../generated/operations';
+import type { JobFilter, JobRowFragment, JobStatus } from '../generated/operations';
+
+/** How far a job is: it never goes back. */
+const STAGE: Record<JobStatus, number> = { PENDING: 0, RUNNING: 1, SUCCESS: 2, ERROR: 2, CANCELED: 2 };
 
 /** Some jobs, newest first, as far as they fit a filter. It does not change; each change gives a new one. */
 export class JobList {
@@ -26,7 +29,12 @@ export class JobList {
   }
 
   private merged(jobs: readonly JobRowFragment[]): JobRowFragment[] {
-    const all = new Map([...this.jobs, ...jobs].map((job) => [job.id, job]));
+    const all = new Map(this.jobs.map((job) => [job.id, job]));
+    for (const job of jobs) {
+      // A page may have been read before what was told already, and come after it.
+      const known = all.get(job.id);
+      if (known === undefined || STAGE[job.status] >= STAGE[known.status]) all.set(job.id, job);
+    }
     return [...all.values()].sort((one, other) => other.number - one.number);
   }
 

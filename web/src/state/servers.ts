@@ -1,8 +1,6 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { ask, SignInNeeded } from '../api/ask';
+import { ask } from '../api/ask';
 import { type ServerRowFragment, ServersDocument, type ServersQuery } from '../generated/operations';
-import type { Asked } from './asked';
-import { usePlaycast } from './playcast';
+import { type Asked, useRead } from './asked';
 
 /** As many as the server gives at once. */
 const PAGE = 100;
@@ -15,28 +13,7 @@ export interface Servers {
 
 /** The first pages of the servers whose names hold a text. All of them are asked for anew with `again`. */
 export function useServers(find: string, pages: number): Asked<Servers> {
-  const { lock } = usePlaycast();
-  const [data, setData] = useState<Servers | null>(null);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  const [turn, setTurn] = useState(0);
-  const latest = useRef(0);
-  useEffect(() => {
-    const mine = (latest.current += 1);
-    read(find, pages).then(
-      (found) => {
-        if (mine !== latest.current) return;
-        setData(found);
-        setTrouble(null);
-      },
-      (error: unknown) => {
-        if (mine !== latest.current) return;
-        if (error instanceof SignInNeeded) lock();
-        else setTrouble(error instanceof Error ? error.message : String(error));
-      },
-    );
-  }, [find, pages, turn]);
-  useEffect(() => () => void (latest.current += 1), []);
-  return { data, trouble, again: useCallback(() => setTurn((before) => before + 1), []) };
+  return useRead(JSON.stringify([find, pages]), () => read(find, pages));
 }
 
 async function read(find: string, pages: number): Promise<Servers> {

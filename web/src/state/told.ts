@@ -47,3 +47,13 @@ export function useLink(): { link: Link; ups: number } {
   useEffect(() => socket.listen(() => setState({ link: socket.link, ups: socket.ups })), [socket]);
   return state;
 }
+
+/** Do something each time that the socket has come up again: what changed between is not told again. */
+export function useComeback(action: () => void): void {
+  const { ups } = useLink();
+  const seen = useRef(ups);
+  useEffect(() => {
+    if (ups > 1 && ups !== seen.current) action();
+    seen.current = ups;
+  }, [ups]);
+}

@@ -5,7 +5,7 @@ import { JobList } from '../state/joblist';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
 import { useSettled } from '../state/settled';
-import { useLink, useTold } from '../state/told';
+import { useComeback, useTold } from '../state/told';
 import { Pending } from './notice';
 import { Status } from './status';
 import { Duration, Instant } from './time';
@@ -49,15 +49,15 @@ export function Jobs({ filter }: { filter: JobFilter }) {
   const [list, setList] = useState(() => new JobList(filter));
   const [after, setAfter] = useState<string | null>(null);
   const asked = useAsked(JobsDocument, { first: PAGE, after, filter });
-  const { ups } = useLink();
   useTold(JobsChangedDocument, {}, ({ jobUpdated }) => setList((before) => before.changed(jobUpdated)));
   useEffect(() => {
     if (asked.data) setList((before) => before.found(asked.data?.jobs.nodes ?? []));
   }, [asked.data]);
-  // What happened while the socket was away is not told again.
-  useEffect(() => {
-    if (ups > 1) asked.again();
-  }, [ups]);
+  useComeback(() => {
+    // The newest jobs, of which some may have ended.
+    setAfter(null);
+    asked.again();
+  });
   const page = asked.data?.jobs.pageInfo;
   return (
     <>

@@ -7,7 +7,7 @@ import { useSettled, useSoon } from '../state/settled';
 import { useOnce } from '../state/once';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
-import { useTold } from '../state/told';
+import { useComeback, useTold } from '../state/told';
 import { NotJson, type Values, variablesOf } from '../state/values';
 import { Inputs } from './inputs';
 import { Pending, Refusals, Trouble } from './notice';
@@ -30,6 +30,8 @@ export function ServersView() {
     if (states.current.get(id) !== status) soon();
     states.current.set(id, status);
   });
+
+  useComeback(soon);
 
   const servers = asked.data?.nodes ?? [];
   const toggle = (id: string): void => {
