@@ -84,14 +84,14 @@ cover := $(if $(CI),,--cov --cov-append --cov-report=)
 test: page ## Run the tests and report coverage, but not where CI is set; args="-k word" goes to pytest, jobs=0 runs them one by one
 	@limit=; \
 	if command -v timeout >/dev/null; then \
-		limit='timeout --kill-after=30 1500'; \
-		[ ! -t 0 ] || limit='timeout --foreground --kill-after=30 1500'; \
+		limit='timeout --kill-after=30 2400'; \
+		[ ! -t 0 ] || limit='timeout --foreground --kill-after=30 2400'; \
 	fi; \
 	ran=; failed=; \
 	suite() { \
 		echo "== Tests $$1"; \
 		$$limit $(BIN)/pytest -m "$$2" -n $$3 --dist worksteal $(cover) $(args); \
-		case $$? in 0) ran=1 ;; 5) ;; 124 | 137) failed=1; echo 'Stopped after 1500 s.' ;; *) failed=1 ;; esac; \
+		case $$? in 0) ran=1 ;; 5) ;; 124 | 137) failed=1; echo 'Stopped after 2400 s.' ;; *) failed=1 ;; esac; \
 	}; \
 	[ -z '$(cover)' ] || $(BIN)/coverage erase; \
 	suite 'on SQLite' 'not postgres and not alone' $(jobs); \

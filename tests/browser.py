@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, Request, WebSocket, async_playwright
+from playwright.async_api import ConsoleMessage, Page, Request, WebSocket, async_playwright, expect
 
 from tests.api import Api
 
+PATIENCE = 20_000
+"""Milliseconds for what should be there at once: a busy machine takes its time."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -82,7 +84,8 @@ async def browsing(at: Api | str, **given: Any) -> AsyncIterator[Browser]:
         try:
             page = await (await started.new_context(**look)).new_page()
             browser = Browser(page, (at if isinstance(at, str) else str(at.client.make_url("/"))).rstrip("/"))
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(PATIENCE)
+            expect.set_options(PATIENCE)
             await page.add_init_script(WATCH)
             page.on("console", browser.on_console)
             page.on("pageerror", browser.on_error)
