@@ -27,6 +27,7 @@ HALF = """
         msg: not on {{ server_name }}
       when: server_name == 'second'
 """
+RECIPES = ["base", "demo", "half"]
 STATUS = ".head [role=status]"
 
 
@@ -163,6 +164,16 @@ async def test_jobs_are_filtered_and_recipes_show_theirs(api: Api, add_recipe: C
         await page.get_by_label("Recipe").fill("half")
         await expect(page.locator("tbody tr")).to_have_count(2)
         assert await numbers(page) == ["2", "1"]
+
+        assert await page.locator("datalist option").evaluate_all("all => all.map((one) => one.value)") == RECIPES
+        await page.get_by_label("Recipe").fill("hal")
+        await expect(page.get_by_text("None fits.")).to_be_visible()
+
+        await page.get_by_role("link", name="Servers").click()
+        await page.get_by_label("Find by name").fill("fir")
+        await expect(page.locator("tbody th")).to_have_text(["first"])
+        await page.get_by_label("Find by name").fill("fourth")
+        await expect(page.get_by_text("None fits.")).to_be_visible()
 
         await page.get_by_role("link", name="Recipes").click()
         await page.get_by_role("link", name="half", exact=True).click()

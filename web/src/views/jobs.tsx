@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { type JobFilter, type JobRowFragment, JobsChangedDocument, JobsDocument, type JobStatus } from '../generated/operations';
+import { type JobFilter, type JobRowFragment, JobsChangedDocument, JobsDocument, type JobStatus, RecipesDocument } from '../generated/operations';
 import { useAsked } from '../state/asked';
 import { JobList } from '../state/joblist';
 import { useWords } from '../state/playcast';
@@ -18,6 +18,7 @@ export function JobsView() {
   const [status, setStatus] = useState<JobStatus | ''>('');
   const [recipe, setRecipe] = useState('');
   const wanted = useSettled(recipe.trim());
+  const recipes = useAsked(RecipesDocument, {}).data?.recipes ?? [];
   const filter: JobFilter = { ...(status && { status: [status] }), ...(wanted && { recipe: wanted }) };
   return (
     <>
@@ -35,16 +36,22 @@ export function JobsView() {
           </select>
         </span>
         <label class="inline">
-          {words.jobs.recipe} <input type="search" value={recipe} onInput={(event) => setRecipe(event.currentTarget.value)} />
+          {words.jobs.recipe}{' '}
+          <input type="search" list="known-recipes" value={recipe} onInput={(event) => setRecipe(event.currentTarget.value)} />
         </label>
+        <datalist id="known-recipes">
+          {recipes.map(({ name }) => (
+            <option value={name} />
+          ))}
+        </datalist>
       </div>
-      <Jobs key={JSON.stringify(filter)} filter={filter} />
+      <Jobs key={JSON.stringify(filter)} filter={filter} none={status || wanted ? words.common.noneFits : words.jobs.empty} />
     </>
   );
 }
 
 /** The jobs that fit, newest first, kept up to date. */
-export function Jobs({ filter }: { filter: JobFilter }) {
+export function Jobs({ filter, none }: { filter: JobFilter; none?: string }) {
   const words = useWords();
   const [list, setList] = useState(() => new JobList(filter));
   const [after, setAfter] = useState<string | null>(null);
@@ -63,7 +70,7 @@ export function Jobs({ filter }: { filter: JobFilter }) {
     <>
       {list.jobs.length > 0 && <Table jobs={list.jobs} />}
       <Pending of={asked} />
-      {asked.data && list.jobs.length === 0 && <p class="hint">{words.jobs.empty}</p>}
+      {asked.data && list.jobs.length === 0 && <p class="hint">{none ?? words.jobs.empty}</p>}
       {page?.hasNextPage && <button onClick={() => setAfter(page.endCursor)}>{words.common.more}</button>}
     </>
   );

@@ -16,7 +16,7 @@ import { Status } from './status';
 export function ServersView() {
   const {
     servers: words,
-    common: { more },
+    common: { more, noneFits },
   } = useWords();
   const [find, setFind] = useState('');
   const wanted = useSettled(find);
@@ -57,7 +57,7 @@ export function ServersView() {
         </a>
       </div>
       <Pending of={asked} />
-      {asked.data && servers.length === 0 && <p class="hint">{words.empty}</p>}
+      {asked.data && servers.length === 0 && <p class="hint">{wanted ? noneFits : words.empty}</p>}
       {servers.length > 0 && <Table servers={servers} picked={picked} toggle={toggle} toggleAll={toggleAll} />}
       {asked.data?.more && <button onClick={() => setPages(pages + 1)}>{more}</button>}
       {hidden > 0 && <p class="hint">{words.hidden(hidden)}</p>}

@@ -33,6 +33,7 @@ export const en = {
     more: 'Show more',
     trouble: 'The server did not answer as it should.',
     none_found: 'There is no such thing here.',
+    noneFits: 'None fits.',
     switchLanguage: 'Language',
     signOut: 'Sign out',
     page: 'Playcast',

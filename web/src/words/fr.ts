@@ -33,6 +33,7 @@ export const fr: Words = {
     more: 'Afficher plus',
     trouble: 'Le serveur n’a pas répondu comme prévu.',
     none_found: 'Il n’y a rien ici.',
+    noneFits: 'Aucun résultat.',
     switchLanguage: 'Langue',
     signOut: 'Se déconnecter',
     page: 'Playcast',
