@@ -183,6 +183,8 @@ async def test_jobs_are_filtered_and_recipes_show_theirs(api: Api, add_recipe: C
         await api.run("half", first)
         await expect(page.locator("tbody tr")).to_have_count(3)
         await expect(page.get_by_role("row", name="4 half")).to_contain_text("Finished ✅", timeout=60_000)
+        await page.get_by_role("link", name="Run it on servers").click()
+        await expect(page.get_by_label("Recipe", exact=True)).to_have_value("half")
 
 
 async def test_check_and_extra_variables_reach_the_job(api: Api) -> None:

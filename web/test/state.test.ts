@@ -16,8 +16,9 @@ const input = (name: string, type: string, choices: unknown[] | null = null): Re
 });
 
 test('addresses lead to their places and back', () => {
-  assert.deepEqual(parse(''), { view: 'servers' });
-  assert.deepEqual(parse(href.servers), { view: 'servers' });
+  assert.deepEqual(parse(''), { view: 'servers', recipe: null });
+  assert.deepEqual(parse(href.servers), { view: 'servers', recipe: null });
+  assert.deepEqual(parse(href.run('a/b')), { view: 'servers', recipe: 'a/b' });
   assert.deepEqual(parse(href.newServer), { view: 'server', id: null });
   assert.deepEqual(parse(href.server('U2Vy/+=')), { view: 'server', id: 'U2Vy/+=' });
   assert.deepEqual(parse(href.jobs), { view: 'jobs' });

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 
 /** A place in the page, as the part of the address after `#` names it. */
 export type Route =
-  | { view: 'servers' }
+  | { view: 'servers'; recipe: string | null }
   | { view: 'server'; id: string | null }
   | { view: 'jobs' }
   | { view: 'job'; number: number; line: number | null }
@@ -23,8 +23,9 @@ export function parse(hash: string): Route {
   if (third !== undefined) return { view: 'nowhere' };
   if (first === 'servers' && second !== undefined) return { view: 'server', id: second === 'new' ? null : second };
   if (first === 'recipes') return second === undefined ? { view: 'recipes' } : { view: 'recipe', name: second };
+  if (first === 'run' && second !== undefined) return { view: 'servers', recipe: second };
   if (second !== undefined) return { view: 'nowhere' };
-  if (first === '' || first === 'servers') return { view: 'servers' };
+  if (first === '' || first === 'servers') return { view: 'servers', recipe: null };
   return first === 'jobs' ? { view: 'jobs' } : { view: 'nowhere' };
 }
 
@@ -38,6 +39,8 @@ function decode(part: string): string {
 
 export const href = {
   servers: '#/',
+  /** The servers, with a recipe chosen for them. */
+  run: (recipe: string) => `#/run/${encodeURIComponent(recipe)}`,
   newServer: '#/servers/new',
   server: (id: string) => `#/servers/${encodeURIComponent(id)}`,
   jobs: '#/jobs',

@@ -110,7 +110,7 @@ function Place() {
   }, [route.view]);
   switch (route.view) {
     case 'servers':
-      return <ServersView />;
+      return <ServersView recipe={route.recipe} />;
     case 'server':
       return <ServerView key={route.id} id={route.id} />;
     case 'jobs':

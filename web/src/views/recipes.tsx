@@ -38,7 +38,14 @@ export function RecipeView({ name }: { name: string }) {
   const recipe = asked.data?.recipe;
   return (
     <>
-      <h1>{name}</h1>
+      <div class="bar">
+        <h1>{name}</h1>
+        {recipe && (
+          <a class="button" href={href.run(name)}>
+            {words.recipe.run}
+          </a>
+        )}
+      </div>
       <Pending of={asked} />
       {asked.data && !recipe && <p class="hint">{words.common.none_found}</p>}
       {recipe?.description && <p>{recipe.description}</p>}

@@ -13,7 +13,8 @@ import { Inputs } from './inputs';
 import { Pending, Refusals, Trouble } from './notice';
 import { Status } from './status';
 
-export function ServersView() {
+/** The servers, and what to run on them; a link may have chosen the recipe. */
+export function ServersView({ recipe }: { recipe: string | null }) {
   const {
     servers: words,
     common: { more, noneFits },
@@ -61,7 +62,7 @@ export function ServersView() {
       {servers.length > 0 && <Table servers={servers} picked={picked} toggle={toggle} toggleAll={toggleAll} />}
       {asked.data?.more && <button onClick={() => setPages(pages + 1)}>{more}</button>}
       {hidden > 0 && <p class="hint">{words.hidden(hidden)}</p>}
-      {(servers.length > 0 || hidden > 0) && <Configure picked={[...picked]} />}
+      {(servers.length > 0 || hidden > 0) && <Configure key={recipe} picked={[...picked]} preset={recipe} />}
     </>
   );
 }
@@ -142,12 +143,12 @@ function Row({ server, picked, toggle }: { server: ServerRowFragment; picked: bo
 }
 
 /** Choose a recipe and start it on the picked servers. */
-function Configure({ picked }: { picked: readonly string[] }) {
+function Configure({ picked, preset }: { picked: readonly string[]; preset: string | null }) {
   const words = useWords().servers;
   const asked = useAsked(RecipesDocument, {});
   const doing = useDoing(RunDocument);
   const once = useOnce();
-  const [name, setName] = useState<string | null>(null);
+  const [name, setName] = useState(preset);
   const [values, setValues] = useState<Values>({});
   const [check, setCheck] = useState(false);
   const [diff, setDiff] = useState(false);

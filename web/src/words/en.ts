@@ -93,6 +93,7 @@ export const en = {
     confirm: (name: string) => `Delete ${name}? Its jobs stay.`,
   },
   recipe: {
+    run: 'Run it on servers',
     input: 'Input',
     type: 'Type',
     preset: 'If not given',

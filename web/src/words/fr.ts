@@ -93,6 +93,7 @@ export const fr: Words = {
     confirm: (name) => `Supprimer ${name} ? Ses exécutions restent.`,
   },
   recipe: {
+    run: 'Exécuter sur des serveurs',
     input: 'Paramètre',
     type: 'Type',
     preset: 'Par défaut',
