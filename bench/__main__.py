@@ -11,6 +11,7 @@ from bench import (
     job_path,
     log_floor,
     log_path,
+    page,
     read_path,
     recovery,
     start_path,
@@ -30,6 +31,7 @@ PARTS = {
     "fanout": fan_out.rows,
     "workers": workers.rows,
     "idle": idle.rows,
+    "page": page.rows,
 }
 
 

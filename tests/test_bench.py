@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import cancel, events_path, log_path, recovery
+from bench import cancel, events_path, log_path, page, recovery
 from bench.server import Server, flood_ansible_dir
+from tests.browser import find_chromium
 
 
 def test_every_watcher_of_the_benchmark_gets_every_line(tmp_path: Path) -> None:
@@ -44,3 +45,19 @@ def test_the_jobs_of_the_benchmark_are_followed_again(tmp_path: Path) -> None:
 
         assert 0 < ready < followed
         assert min(none, ended) > 0
+
+
+@pytest.mark.slow
+def test_each_kind_of_page_has_its_rows() -> None:
+    find_chromium()
+    found = list(page.rows(lines=13_000, rate=0, rounds=1))
+
+    assert [what.rpartition(", against ")[2] for what, _ in found] == [
+        *[page.HOLDS] * 2,
+        *[page.PRE] * 2,
+        "  elements of the document at the most",
+        "receiving all of it",
+    ]
+    for what, figure in found:
+        assert not figure.startswith("0.00x"), what
+    assert 100 < int(found[4][1].partition(" ")[0]) < 500
