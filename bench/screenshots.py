@@ -72,6 +72,8 @@ def main() -> None:
             jobs = fill(server, room / "go")
             for scheme in SCHEMES:
                 take(browser, server, scheme, jobs)
+            (room / "go").touch()
+            finish(server, jobs["running"])
         with serving(room / "locked", go=room / "go", PLAYCAST_TOKEN=PRETENDED) as server:
             for scheme in SCHEMES:
                 with looking(browser, server, scheme) as page:
