@@ -15,7 +15,7 @@ from tests.browser import browsing, rows
 from tests.serving import serving
 from tests.test_page_walk import DRIP, WAITS, configure, lines_of, more_than
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TALL = {"width": 1280, "height": 14_000}
 WHOLE = re.compile(r"^\d+ lines · whole$")

@@ -12,7 +12,7 @@ from tests.api import Api
 from tests.browser import browsing, rows
 from tests.test_page_walk import WAITS, configure, lines_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TALL = {"width": 1280, "height": 4000}
 HALF = """
