@@ -26,6 +26,8 @@ AWAY: tuple[type[Exception], ...] = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.ReadOnlySQLTransactionError,
+    # Of a process that stood still for so long that its transaction was ended.
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
 

@@ -18,6 +18,7 @@ from models.letters import teach
 from playcast.postgres import migrating, pool_of
 from playcast.settings import Settings
 from runner.errors import PlaycastError
+from runner.lease import LEASE_SECONDS
 
 MODELS = ["models", "aerich.models"]
 # Bytes. Against SQLite's own 4096 a flood takes a sixth less CPU, and a single line writes hardly more.
@@ -29,6 +30,9 @@ _SQLITE = "synchronous=NORMAL&busy_timeout=1000&wal_autocheckpoint=8192&journal_
 # Of asyncpg: a connection, or a statement, that takes longer has met a network or a server that stands still.
 # Migrations have no such limit.
 _PATIENCE = {"timeout": 10.0, "command_timeout": 60.0}
+# Of PostgreSQL, in milliseconds: a process that stands still in the middle of a transaction keeps its locks, and with
+# that of admission all the others waiting. It is to be over before its lease is, or nobody could be judged.
+_STANDSTILL = {"idle_in_transaction_session_timeout": f"{LEASE_SECONDS / 3 * 1000:.0f}"}
 _SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "asyncpg": "postgres"}
 
 
@@ -96,9 +100,10 @@ def make_file(file: Path) -> None:
 
 
 @asynccontextmanager
-async def opened(url: str, **options: object) -> AsyncIterator[None]:
-    """The database, open for every task of this process while the context lasts; `options` as for the configuration."""
-    context = await Tortoise.init(config=tortoise_config(url, **_PATIENCE, **options), _enable_global_fallback=True)
+async def opened(url: str, **settings: str) -> AsyncIterator[None]:
+    """The database, open for every task of this process while the context lasts; `settings` are PostgreSQL's."""
+    config = tortoise_config(url, **_PATIENCE, server_settings={**_STANDSTILL, **settings})
+    context = await Tortoise.init(config=config, _enable_global_fallback=True)
     try:
         # Connect now: a task that is cancelled while it makes the first connection would leave it open for ever.
         await get_connection("default").execute_query("SELECT 1")

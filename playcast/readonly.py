@@ -44,7 +44,7 @@ def existing_file(url: str) -> Path:
 async def opened_read_only(url: str) -> AsyncIterator[None]:
     """The database, for queries alone, while the context lasts."""
     if dialect(url) == "postgres":
-        async with opened(url, server_settings={"default_transaction_read_only": "on"}):
+        async with opened(url, default_transaction_read_only="on"):
             yield
         return
     credentials = {"file_path": str(existing_file(url))}

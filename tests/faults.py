@@ -7,6 +7,8 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -173,9 +175,12 @@ class Faults:
             await asyncio.sleep(0.1)
 
     async def cut_off(self, *workers: str) -> None:
-        """Note what these workers run, now that they cannot take anything more."""
+        """Note what these workers run, now that they cannot take anything more, and wait until it is judged lost."""
         await asyncio.sleep(2)
         self.may_be_lost |= await self.running(*workers)
+        async with asyncio.timeout(6 * LEASE_SECONDS):
+            while await self.running(*workers):  # noqa: ASYNC110 (they tell no event)
+                await asyncio.sleep(0.2)
 
     async def running(self, *workers: str) -> set[int]:
         """What these workers run now."""
@@ -185,8 +190,11 @@ class Faults:
         finally:
             await connection.close()
 
-    async def freeze_worker(self, name: str, seconds: float) -> None:
-        """SIGSTOP for that time."""
+    @asynccontextmanager
+    async def frozen(self, name: str) -> AsyncIterator[None]:
+        """SIGSTOP for as long as the context lasts."""
         self.cluster.workers[name].send_signal(signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        os.kill(self.cluster.workers[name].pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            os.kill(self.cluster.workers[name].pid, signal.SIGCONT)

@@ -76,11 +76,14 @@ class FreezingProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def frozen(self, seconds: float) -> None:
-        """Let nothing through for that time; what was under way arrives afterwards."""
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[None]:
+        """Let nothing through for as long as the context lasts; what was under way arrives afterwards."""
         self._moves.clear()
-        await asyncio.sleep(seconds)
-        self._moves.set()
+        try:
+            yield
+        finally:
+            self._moves.set()
 
     def through(self, url: str) -> str:
         """The same database by way of this proxy."""

@@ -6,22 +6,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import get_connection
-from tortoise.exceptions import IntegrityError
+from tortoise.exceptions import DBConnectionError, IntegrityError
 
 from models import JobEvent, JobHost, JobStatus, LogChunk, ProvisionJob, Server, ServerLock, ServerTag
 from models.chunk import Run
 from models.transaction import transaction
-from playcast.database import dialect
+from playcast.database import dialect, opened
+from playcast.postgres import plain_url
 from runner import moves
-from runner.admission import alone
+from runner.admission import _ADVISORY_LOCK, alone
 from runner.joblists import JobQuery, count_jobs, newest_jobs
+from runner.lease import LEASE_SECONDS
 from runner.logs import read_range
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import OUTCOMES, Fleet, append_runs, fleet_on
+from tests.postgres import emptied_database
 
 JOBS = 20
 READERS = 50
@@ -171,3 +175,25 @@ async def test_a_pool_of_two_serves_twenty_jobs_and_fifty_readers(fleet: Fleet) 
         assert b"".join(piece.data for piece in pieces) == b"".join(b"%d.%d\n" % (place, n) for n in range(CHUNKS))
     assert await fleet.held() == {}
     await nothing_is_held()
+
+
+@pytest.mark.postgres
+async def test_who_stands_still_in_a_transaction_keeps_nobody_waiting(postgres_url: str) -> None:
+    url = await emptied_database(postgres_url)
+
+    async def stand_still() -> None:
+        async with transaction() as tx:
+            await alone(tx)
+            await Server.create(name="new", host="h", port=1, user="u", auth="LOCAL", variables={})
+            # Another process: it gets the lock of admission though this one has not said another word.
+            other = await asyncpg.connect(plain_url(url))
+            async with asyncio.timeout(LEASE_SECONDS):
+                await other.execute(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})")
+            await other.close()
+            await Server.all().count()
+
+    async with opened(url):
+        with pytest.raises(DBConnectionError):
+            await stand_still()
+        assert await Server.all().count() == 0
+        await nothing_is_held()

@@ -1,5 +1,6 @@
 """A worker that is cut off from the database: its jobs go on, or are stopped if it is told so."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,7 +52,8 @@ async def test_a_job_is_stopped_before_its_server_is_given_away(cluster: Cluster
     job = await cluster.begun(api)
     mark = cluster.folder / "w1" / "jobs" / "1"
     assert not (mark / "exit.json").exists()
-    await proxy.frozen(20)
+    async with proxy.frozen():
+        await asyncio.sleep(20)
     # Its playbook was ended while the worker was still cut off, and the server was not free yet.
     assert (mark / "exit.json").exists()
     late = f"{LOST}; its worker came back: it ended as ERROR ({STOPPED})"
