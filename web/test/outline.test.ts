@@ -59,11 +59,11 @@ test('a row and its line name each other', () => {
   const rows = outline().rows(1, { host: 'a', folded: none });
   for (const line of shown(rows)) {
     assert.equal(rows.lineAt(rows.rowOf(line)), line);
-    assert.ok(rows.shows(line));
+    assert.ok(shown(rows).includes(line));
   }
   // A hidden line is found at the last one before it.
   assert.equal(rows.lineAt(rows.rowOf(8)), 7);
-  assert.equal(rows.shows(8), false);
+  assert.equal(shown(rows).includes(8), false);
 });
 
 test('a result on the line of another belongs to nobody alone', () => {

@@ -1,3 +1,5 @@
+import { lastAtMost } from './ascending';
+
 /** Lines from `first` up to, not with, `stop`; Infinity is the end of a log that may still grow. */
 export interface Range {
   first: number;
@@ -33,30 +35,15 @@ export class Rows {
 
   /** The line on a row that exists. */
   lineAt(row: number): number {
-    const index = lastAtMost(this.before, row);
+    const index = lastAtMost(this.before.length, (one) => this.before[one] as number, row);
     return (this.ranges[index]?.first ?? 1) + row - (this.before[index] ?? 0);
   }
 
   /** The row of a line, or of the last shown line before it. */
   rowOf(line: number): number {
-    const index = lastAtMost(this.ranges.map((range) => range.first), line);
+    const index = lastAtMost(this.ranges.length, (one) => (this.ranges[one] as Range).first, line);
     if (index < 0) return 0;
     const { first, stop } = this.ranges[index] as Range;
     return (this.before[index] as number) + Math.min(line, stop - 1) - first;
   }
-
-  shows(line: number): boolean {
-    return this.ranges.some(({ first, stop }) => first <= line && line < stop);
-  }
-}
-
-function lastAtMost(values: readonly number[], value: number): number {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((values[middle] as number) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

@@ -1,3 +1,5 @@
+import { lastAtMost } from './ascending';
+
 /** One piece of log as the server sends it. */
 export interface Chunk {
   cursor: string;
@@ -94,13 +96,6 @@ export class Segment {
   /** The line that the character at `offset` belongs to. */
   lineAt(offset: number): number {
     const offsets = this.offsets ?? [];
-    let low = 0;
-    let high = offsets.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((offsets[middle] as number) <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return this.firstLine + low - 1;
+    return this.firstLine + lastAtMost(offsets.length, (one) => offsets[one] as number, offset);
   }
 }

@@ -1,3 +1,4 @@
+import { lastAtMost } from './ascending';
 import { type Chunk, Segment } from './segment';
 import { Times } from './times';
 
@@ -58,14 +59,7 @@ export class LogStore {
 
   /** The index of the segment in which a line starts. */
   segmentOf(line: number): number {
-    let low = 0;
-    let high = this.segments.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.segments[middle] as Segment).firstLine <= line) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return lastAtMost(this.segments.length, (one) => (this.segments[one] as Segment).firstLine, line);
   }
 
   /** A line without its end, cut at `most` characters; undefined if its text is not here now. */

@@ -1,3 +1,5 @@
+import { lastAtMost } from './ascending';
+
 /** When lines came: one entry for each second in which any did. */
 export class Times {
   private readonly lines: number[] = [];
@@ -12,13 +14,6 @@ export class Times {
   }
 
   of(line: number): number | null {
-    let low = 0;
-    let high = this.lines.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.lines[middle] as number) <= line) low = middle + 1;
-      else high = middle;
-    }
-    return this.moments[low - 1] ?? null;
+    return this.moments[lastAtMost(this.lines.length, (one) => this.lines[one] as number, line)] ?? null;
   }
 }

@@ -1,7 +1,5 @@
-import type { JobFilter, JobRowFragment, JobStatus } from '../generated/operations';
-
-/** How far a job is: it never goes back. */
-const STAGE: Record<JobStatus, number> = { PENDING: 0, RUNNING: 1, SUCCESS: 2, ERROR: 2, CANCELED: 2 };
+import type { JobFilter, JobRowFragment } from '../generated/operations';
+import { STAGE } from './stage';
 
 /** Some jobs, newest first, as far as they fit a filter. It does not change; each change gives a new one. */
 export class JobList {

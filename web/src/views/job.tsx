@@ -4,11 +4,12 @@ import { useAsked, useDoing } from '../state/asked';
 import { useOnce } from '../state/once';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
+import { isFinal } from '../state/stage';
 import { useTold } from '../state/told';
 import { Hosts } from './hosts';
 import { LogPane } from './logpane';
 import { Pending, Refusals } from './notice';
-import { FINAL, Status } from './status';
+import { Status } from './status';
 import { Duration, Instant } from './time';
 
 export function JobView({ number, line }: { number: number; line: number | null }) {
@@ -17,7 +18,7 @@ export function JobView({ number, line }: { number: number; line: number | null 
   const asked = useAsked(JobDocument, { id });
   const [told, setTold] = useState<JobDetailsFragment | null>(null);
   const job = told ?? asked.data?.job ?? null;
-  useTold(JobChangedDocument, { ids: [id] }, ({ jobUpdated }) => setTold(jobUpdated), job !== null && !FINAL.has(job.status));
+  useTold(JobChangedDocument, { ids: [id] }, ({ jobUpdated }) => setTold(jobUpdated), job !== null && !isFinal(job.status));
   useTitle(job);
   const [host, setHost] = useState<string | null>(null);
 
@@ -110,17 +111,17 @@ function Actions({ job }: { job: JobDetailsFragment }) {
   };
   return (
     <div class="actions">
-      {!FINAL.has(job.status) && (
+      {!isFinal(job.status) && (
         <button class="danger" disabled={cancel.busy} onClick={() => void cancel.go({ input: { jobId: job.id } })}>
           {words.cancel}
         </button>
       )}
-      {FINAL.has(job.status) && (
+      {isFinal(job.status) && (
         <button disabled={retry.busy} onClick={() => void again(false)}>
           {words.retry}
         </button>
       )}
-      {FINAL.has(job.status) && job.status !== 'SUCCESS' && job.hosts.length > 1 && (
+      {isFinal(job.status) && job.status !== 'SUCCESS' && job.hosts.length > 1 && (
         <button disabled={retry.busy} onClick={() => void again(true)}>
           {words.retryFailed}
         </button>

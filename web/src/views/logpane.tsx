@@ -4,11 +4,11 @@ import { address } from '../api/ask';
 import type { JobDetailsFragment } from '../generated/operations';
 import { type JobLog, useJobLog } from '../state/joblog';
 import { useWords } from '../state/playcast';
+import { isFinal } from '../state/stage';
 import { useKeys } from '../state/keys';
 import { LinePanel } from './linepanel';
 import { Tasks } from './tasks';
 import { Trouble } from './notice';
-import { FINAL } from './status';
 
 interface Props {
   job: JobDetailsFragment;
@@ -140,7 +140,7 @@ function Notices({ job, log, loadAll }: { job: JobDetailsFragment; log: JobLog; 
           {words.log.tail(store.firstLine)} <button onClick={loadAll}>{words.log.fromStart}</button>
         </p>
       )}
-      {store.ended && FINAL.has(job.status) && store.lineCount === 0 && !job.logPrunedAt && <p class="hint">{words.log.none}</p>}
+      {store.ended && isFinal(job.status) && store.lineCount === 0 && !job.logPrunedAt && <p class="hint">{words.log.none}</p>}
     </>
   );
 }

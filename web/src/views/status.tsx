@@ -15,5 +15,3 @@ export function Status({ status, reason }: { status: JobStatus; reason?: JobFail
     </span>
   );
 }
-
-export const FINAL: ReadonlySet<JobStatus> = new Set(['SUCCESS', 'ERROR', 'CANCELED']);
