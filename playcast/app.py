@@ -92,8 +92,9 @@ def make_app(settings: Settings) -> web.Application:
     gate = Gate(settings.token)
     graphiql = GraphiQL(built_page()) if settings.graphiql else None
     schema = make_schema()
-    view = PlaycastView(schema, engine, worker, gate, __version__, graphiql=graphiql)
-    streams = EventStreams(schema, partial(Context, engine, worker, __version__))
+    context = partial(Context, engine, worker, __version__)
+    view = PlaycastView(schema, context, gate, graphiql)
+    streams = EventStreams(schema, context)
     app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)
     app[ENGINE] = engine
     if worker is not None:

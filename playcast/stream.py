@@ -20,12 +20,10 @@ from gql.context import Context
 from gql.sharing import Encoded
 from gql.wire import decode, encode
 from playcast.auth import STREAM_PATH, VIEWER, problem
+from playcast.peer import HEARTBEAT_SECONDS, taken
 from runner.errors import BadInput
 from runner.viewer import Viewer
 
-HEARTBEAT_SECONDS = 20.0
-# A peer that takes nothing for this long is let go; it resumes from its cursor.
-SEND_SECONDS = 60.0
 _HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
@@ -79,10 +77,11 @@ class EventStreams:
         context = self._context(request[VIEWER], request.headers.get("Last-Event-ID") or None)
         with suppress(ConnectionError):
             # The headers alone would wait for the first event.
-            await _send(request, response, _COMMENT)
+            await taken(request, response.write(_COMMENT))
             async with aclosing(self._events(operation, context, request.method)) as events:
                 async for event in events:
-                    await _send(request, response, event)
+                    # A peer that does not read holds one event, and what fits in the socket.
+                    await taken(request, response.write(event))
             await response.write_eof()
         return response
 
@@ -129,17 +128,6 @@ def _event(result: Any, cursor: str | None) -> bytes:  # noqa: ANN401 (strawberr
         payload = encode(told)
     mark = b"" if cursor is None or result.errors else b"id: %b\n" % cursor.encode()
     return b"event: next\n%bdata: %b\n\n" % (mark, payload)
-
-
-async def _send(request: web.Request, response: web.StreamResponse, event: bytes) -> None:
-    """Write, within SEND_SECONDS. A peer that does not read holds one event, and what fits in the socket."""
-    try:
-        async with asyncio.timeout(SEND_SECONDS):
-            await response.write(event)
-    except TimeoutError as error:
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionAbortedError from error
 
 
 async def _operation(request: web.Request) -> Operation:

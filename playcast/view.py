@@ -2,7 +2,7 @@
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -20,16 +20,13 @@ from gql.sharing import Encoded
 from gql.wire import decode, encode
 from playcast.auth import VIEWER, Gate
 from playcast.graphiql import GraphiQL
-from runner.engine import Engine
-from runner.worker import Worker
+from playcast.peer import HEARTBEAT_SECONDS, taken
+from runner.viewer import Viewer
 
-HEARTBEAT_SECONDS = 20.0
 INIT_SECONDS = 10
 MAX_MESSAGE_BYTES = 64 * 1024
 # RFC 6455, 5.5: a control frame holds 125 bytes, of which two are the code.
 MAX_REASON_BYTES = 123
-# A peer that takes nothing for this long is let go; it resumes from its cursor.
-SEND_SECONDS = 60.0
 _NEEDS_ID = frozenset({"subscribe", "complete"})
 
 
@@ -48,19 +45,11 @@ class SocketAdapter(AiohttpWebSocketAdapter):
             raise NonJsonMessageReceived from error
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send, within SEND_SECONDS."""
+        """Send, for as long as a peer may take."""
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                shared = _shared(message)
-                if shared is None:
-                    await super().send_json(message)
-                else:
-                    await self.ws.send_frame(shared, WSMsgType.TEXT)
-        except TimeoutError as error:
-            transport = self.request.transport
-            if transport is not None:
-                transport.abort()
-            raise WebSocketDisconnected from error
+            shared = _shared(message)
+            sending = super().send_json(message) if shared is None else self.ws.send_frame(shared, WSMsgType.TEXT)
+            await taken(self.request, sending)
         except (ConnectionError, RuntimeError) as error:
             raise WebSocketDisconnected from error
 
@@ -100,15 +89,8 @@ class PlaycastView(GraphQLView[Context, None]):
 
     websocket_adapter_class = SocketAdapter
 
-    def __init__(  # noqa: PLR0913 (the parts of one app)
-        self,
-        schema: Schema,
-        engine: Engine,
-        worker: Worker | None,
-        gate: Gate,
-        version: str,
-        *,
-        graphiql: GraphiQL | None,
+    def __init__(
+        self, schema: Schema, context: Callable[[Viewer | None], Context], gate: Gate, graphiql: GraphiQL | None
     ) -> None:
         super().__init__(
             schema,
@@ -117,10 +99,8 @@ class PlaycastView(GraphQLView[Context, None]):
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
         )
-        self._engine = engine
-        self._worker = worker
+        self._context = context
         self._gate = gate
-        self._version = version
         self._graphiql = graphiql
         self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
 
@@ -130,7 +110,7 @@ class PlaycastView(GraphQLView[Context, None]):
         response: web.Response | web.WebSocketResponse,  # noqa: ARG002 (the signature is strawberry's)
     ) -> Context:
         """The context of one request or socket."""
-        return Context(self._engine, self._worker, self._version, request.get(VIEWER))
+        return self._context(request.get(VIEWER))
 
     async def render_graphql_ide(self, request: web.Request) -> web.StreamResponse:  # type: ignore[override]  # a file
         """What a browser gets that opens this address."""

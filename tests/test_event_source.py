@@ -13,7 +13,7 @@ import pytest
 
 from models import JobEvent, JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
-from playcast import stream
+from playcast import peer, stream
 from runner.bus import LocalBus
 from tests.api import JSON, RUN, Api
 from tests.conftest import StartApp
@@ -171,9 +171,9 @@ async def test_who_reads_nothing_holds_no_memory_and_is_let_go(api: Api, monkeyp
     for start in range(0, count * MAX_BYTES, MAX_BYTES):
         await LogChunk.create(job_id=job.id, start=start, first_line=1, data=piece, emitted_at=now)
     await ProvisionJob.filter(id=job.id).update(log_size=count * MAX_BYTES)
-    monkeypatch.setattr(stream, "SEND_SECONDS", 2.0)
+    monkeypatch.setattr(peer, "SEND_SECONDS", 2.0)
     let_go = asyncio.Event()
-    send = stream._send
+    send = peer.taken
 
     async def noticed(*given: Any) -> None:
         try:
@@ -182,7 +182,7 @@ async def test_who_reads_nothing_holds_no_memory_and_is_let_go(api: Api, monkeyp
             let_go.set()
             raise
 
-    monkeypatch.setattr(stream, "_send", noticed)
+    monkeypatch.setattr(stream, "taken", noticed)
     before = memory()
     reader, writer = await asyncio.open_connection(api.client.host, api.client.port, limit=1024)
     body = json.dumps({"query": TEXT, "variables": {"id": str(job.id)}}).encode()
