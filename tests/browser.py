@@ -37,6 +37,10 @@ class Browser:
         """Go to a place of the page."""
         await self.page.goto(f"{self.home}/{place}")
 
+    def forgive(self, part: str) -> None:
+        """Faults with this in their text were brought about by the test."""
+        self.faults = [fault for fault in self.faults if part not in fault]
+
     def on_console(self, message: ConsoleMessage) -> None:
         """Errors and warnings are faults, but for the lost sockets and the refusals that tests bring about."""
         if message.type in {"error", "warning"} and "WebSocket connection to" not in message.text:

@@ -111,6 +111,6 @@ async def test_a_browser_resumes_its_event_source_by_itself(api: Api) -> None:
         await browser.page.evaluate(f"() => {{ {program}; window.source = source; }}")
         await browser.page.wait_for_function("() => source.readyState === EventSource.CLOSED", timeout=60_000)
         # It tells of each lost connection.
-        browser.faults = [fault for fault in browser.faults if "net::ERR_" not in fault]
+        browser.forgive("net::ERR_")
     assert cutter.cuts == CUTS
     assert "".join(said).encode() == LOG
