@@ -1,6 +1,7 @@
 """A small GraphQL client for tests: it counts nothing and repairs nothing, so that gaps and repeats show."""
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ subscription Log($id: ID!, $after: String) {
   jobLog(jobId: $id, after: $after) { cursor after firstLine text emittedAt end }
 }
 """
+SHOWN = 5000
+"""How many characters of a log the report of a failed test has."""
 FINAL = {"SUCCESS", "ERROR", "CANCELED"}
 
 
@@ -87,10 +90,12 @@ class Api:
         return job
 
     async def finished(self, job_id: str) -> JSON:
-        """A job's state once its log has been read to the end."""
-        async for _ in self.log(job_id):
-            pass
+        """A job's state once its log has been read to the end. Shows that end where the test fails."""
+        end = ""
+        async for chunk in self.log(job_id):
+            end = (end + chunk["text"])[-SHOWN:]
         job = await self.job(job_id)
+        sys.stdout.write(f"job {job['number']}: {job['status']} {job['failureReason']} {job['message']}\n{end}\n")
         assert job["status"] in FINAL
         return job
 

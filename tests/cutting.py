@@ -1,7 +1,7 @@
 """A proxy that cuts connections without a goodbye, as a bad network does, after so much has gone through."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -12,14 +12,26 @@ class Cutter:
 
     port: int
     lengths: Iterator[int]
+    before_a_cut: Callable[[], Awaitable[None]]
+    mark: bytes
     cuts: int = 0
     passed: int = 0
 
 
+async def _at_once() -> None:
+    pass
+
+
 @asynccontextmanager
-async def cutting(port: int, lengths: Iterable[int]) -> AsyncIterator[Cutter]:
-    """In front of a port of this machine. A long answer is cut after the next of `lengths` bytes, if there is one."""
-    cutter = Cutter(0, iter(lengths))
+async def cutting(
+    port: int, lengths: Iterable[int], *, before_a_cut: Callable[[], Awaitable[None]] = _at_once, mark: bytes = b""
+) -> AsyncIterator[Cutter]:
+    """In front of a port of this machine. A long answer is cut after the next of `lengths` bytes, if there is one.
+
+    Until `before_a_cut` is done, a client has the time to make use of what it got: at a cut it loses the rest. What it
+    has got by then ends with `mark`.
+    """
+    cutter = Cutter(0, iter(lengths), before_a_cut, mark)
     tasks: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,7 +81,12 @@ async def _answer(cutter: Cutter, reader: asyncio.StreamReader, writer: asyncio.
         cutter.passed += len(data)
         if passed > 10_000 and length is None:
             length = next(cutter.lengths, 10**12)
-        if length is not None and passed > length:
+        if length is not None and passed > length and cutter.mark in data:
+            whole = data.index(cutter.mark) + len(cutter.mark)
+            writer.write(data[:whole])
+            await cutter.before_a_cut()
+            writer.write(data[whole:])
+            await writer.drain()
             cutter.cuts += 1
             return
         writer.write(data)

@@ -49,6 +49,49 @@ done
 """Stands in for sudo: the user of the sshd is uid 0 already, and the machine needs no sudo installed."""
 
 
+class Namespace:
+    """The mount namespace that marks every process of an sshd.
+
+    Linux gives the number of one that is gone to the next one made, which may be that of an sshd started by somebody
+    else. So it is kept, with or without a process in it, until it is closed.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._open = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        self._identity = _identity(os.fstat(self._open))
+        if self._identity == _identity(Path("/proc/self/ns/mnt").stat()):
+            self.close()
+            raise RuntimeError("the sshd never left our own mount namespace")
+
+    def close(self) -> None:
+        """Let the number go to others."""
+        os.close(self._open)
+
+    def members(self) -> list[int]:
+        """The processes in it."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with suppress(ValueError, OSError):
+                if _identity((entry / "ns/mnt").stat()) == self._identity:
+                    found.append(int(entry.name))
+        return found
+
+    def empty(self) -> None:
+        """End every process in it: a session may leave the sshd's group, but never its namespace."""
+        deadline = time.monotonic() + END_SECONDS
+        while members := self.members():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"processes {members} of an sshd do not end")
+            for pid in members:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
 @dataclass
 class Sshd:
     """A running sshd. Close it, or use it in a ``with`` statement."""
@@ -63,8 +106,7 @@ class Sshd:
     home: Path
     log: Path
     process: subprocess.Popen[bytes]
-    namespace: str
-    """The mount namespace that marks every process of this sshd."""
+    namespace: Namespace
 
     @property
     def pid(self) -> int:
@@ -79,7 +121,8 @@ class Sshd:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        _empty(self.namespace)
+        self.namespace.empty()
+        self.namespace.close()
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +161,7 @@ def start_sshd(
         )
     try:
         _wait_until_listening(process, log)
-        namespace = _namespace(process.pid)
+        namespace = Namespace(process.pid)
     except BaseException:
         process.kill()
         process.wait()
@@ -259,32 +302,4 @@ def _wait_until_listening(process: subprocess.Popen[bytes], log: Path) -> None:
     while b"Server listening on" not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"sshd does not listen: {log.read_text()}")
-        time.sleep(0.01)
-
-
-def _namespace(pid: int) -> str:
-    """Return the mount namespace of a process, or raise OSError when the process is gone."""
-    return str(Path(f"/proc/{pid}/ns/mnt").readlink())
-
-
-def _members(namespace: str) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(ValueError, OSError):
-            if _namespace(pid := int(entry.name)) == namespace:
-                found.append(pid)
-    return found
-
-
-def _empty(namespace: str) -> None:
-    """End every process in the mount namespace: a session may leave the sshd's group, but never its namespace."""
-    if namespace == _namespace(os.getpid()):
-        raise RuntimeError("the sshd never left our own mount namespace")
-    deadline = time.monotonic() + END_SECONDS
-    while members := _members(namespace):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"processes {members} of an sshd do not end")
-        for pid in members:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)

@@ -89,7 +89,7 @@ MANY = """
           config: "{{ lookup('config', 'DEFAULT_FORKS', 'DEFAULT_LOCAL_TMP', 'ANSIBLE_HOME', 'COLOR_OK') }}"
           env: "{{ query('env', 'HOME', 'PATH', 'LANG', 'TMPDIR', 'PYTHONUNBUFFERED', 'PLAYCAST_EVENTS') }}"
           umask: "{{ lookup('pipe', 'umask') }}"
-          signals: "{{ lookup('pipe', 'grep -E ^Sig[BIC] /proc/$PPID/status /proc/self/status | cut -d/ -f4-') }}"
+          signals: "{{ 'x' | signals }} {{ lookup('pipe', 'grep ^Sig[BIC] /proc/self/status') }}"
           magic: "{{ [ansible_version.full, ansible_playbook_python, ansible_forks, ansible_verbosity] }}"
   handlers:
     - name: Told
@@ -108,7 +108,9 @@ FILES = {
     "playbooks/library/warns.py": "from ansible.module_utils.basic import AnsibleModule\n"
     "module = AnsibleModule({})\nmodule.warn('a module warns')\nmodule.exit_json(changed=True)\n",
     "playbooks/filter_plugins/ours.py": "class FilterModule:\n    def filters(self):\n"
-    "        return {'ours': lambda text: f'ours({text})'}\n",
+    # What a process asks another to read of it may be from the moment in which it starts that other.
+    "        own = lambda _: [line for line in open('/proc/self/status') if line[:4] in ('SigB', 'SigI', 'SigC')]\n"
+    "        return {'ours': lambda text: f'ours({text})', 'signals': own}\n",
     "playbooks/collections/ansible_collections/our/own/meta/runtime.yml": "plugin_routing: "
     "{filter: {old: {redirect: our.own.new}}}\n",
     "playbooks/collections/ansible_collections/our/own/plugins/filter/new.py": "class FilterModule:\n"
