@@ -18,8 +18,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# The name of an asset changes with its content.
+# The name of an asset changes with its content, but for what people are to find.
 _FOREVER = "public, max-age=31536000, immutable"
+_EACH_TIME = "no-cache"
 # mimetypes asks the machine, and a browser takes no script of another type.
 _TYPES = {
     ".js": "text/javascript",
@@ -61,7 +62,7 @@ class Page:
 
 def html(file: Path, policy: str) -> web.StreamResponse:
     """A built page, asked for anew each time, with what a browser may do while it shows it."""
-    headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-cache", "Content-Type": "text/html"}
+    headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": _EACH_TIME, "Content-Type": "text/html"}
     return web.FileResponse(file, headers=headers)
 
 
@@ -70,5 +71,6 @@ def asset(file: Path, policy: str) -> web.StreamResponse:
     kind = _TYPES.get(file.suffix)
     if kind is None or not file.is_file():
         return web.Response(status=404, text="The page has no such file.\n")
-    headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": _FOREVER, "Content-Type": kind}
+    kept = _EACH_TIME if file.suffix == ".md" else _FOREVER
+    headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": kept, "Content-Type": kind}
     return web.FileResponse(file, headers=headers)

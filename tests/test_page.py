@@ -111,8 +111,11 @@ def test_the_page_is_small() -> None:
     assert 20_000 < sum(whole.values()) <= MOST_BYTES
 
 
-def test_it_brings_the_licenses_of_what_it_is_made_of() -> None:
-    named = re.findall(r"^## (\S+) - ", (DIST / "assets/LICENSES.md").read_text(), re.MULTILINE)
+async def test_it_brings_the_licenses_of_what_it_is_made_of(api: Api) -> None:
+    status, headers, body = await fetch(api, "/assets/LICENSES.md")
+    # Its name stays when what it says changes.
+    assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "text/markdown", "no-cache")
+    named = re.findall(r"^## (\S+) - ", body.decode(), re.MULTILINE)
     assert named == ["graphql-ws", "preact"]
 
 
