@@ -85,7 +85,7 @@ async def _running(
             process.send_signal(signal.SIGCONT)
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), 15)
+            await asyncio.wait_for(process.wait(), 30)
         finally:
             # The test has failed if it lives; the next ones must not.
             with suppress(ProcessLookupError):

@@ -20,10 +20,10 @@ import pytest
 PASSWORD = "right-7f3a"
 """What opens the one that the fixture `sshd` starts."""
 
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 """How long an sshd may take until it listens; a loaded machine needs about one second."""
 
-END_SECONDS = 5.0
+END_SECONDS = 30.0
 """How long an ended sshd and its sessions may take to go away."""
 
 UNSHARE = ("unshare", "--mount", "--propagation", "private", "--")

@@ -21,7 +21,7 @@ async def test_what_was_written_reaches_the_file_by_itself(api: Api, data_dir: P
 
     await store(b"x" * MB, list(range(0, MB, 65536)))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while file.stat().st_size < MB:  # noqa: ASYNC110 (nothing tells of it)
             await asyncio.sleep(0.05)
 
@@ -40,7 +40,7 @@ async def test_a_move_that_fails_is_told_and_tried_again(tmp_path: Path, monkeyp
         for number in (1, 2):
             # There is a write-ahead log, but no database beside it.
             written.write_bytes(b"x" * number)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while len(logs) < number:  # noqa: ASYNC110 (nothing tells of it)
                     await asyncio.sleep(0.01)
         work.cancel()

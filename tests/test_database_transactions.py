@@ -56,7 +56,7 @@ async def nothing_is_held() -> None:
         return
     assert isinstance(client, AsyncpgDBClient)
     assert client._pool is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while client._pool.get_idle_size() < client._pool.get_size():  # noqa: ASYNC110 (asyncpg gives them back behind a cancellation)
             await asyncio.sleep(0.001)
     left = """

@@ -54,7 +54,7 @@ async def pending(priority: int = 0, status: JobStatus = JobStatus.PENDING) -> i
 
 async def deliver(dispatcher: LocalDispatcher, run: Callable[[int], Any], slots: int, until: asyncio.Event) -> None:
     task = asyncio.create_task(dispatcher.work(run, Slots(slots)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await until.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -98,7 +98,7 @@ def read_anew(sshd: Sshd) -> None:
     """Let an sshd read its configuration and its host key again, and wait until it listens."""
     before = sshd.log.read_bytes().count(b"Server listening on")
     sshd.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while sshd.log.read_bytes().count(b"Server listening on") == before:
         assert time.monotonic() < deadline, "the sshd does not come back"
         time.sleep(0.02)

@@ -68,7 +68,7 @@ async def test_who_does_not_get_the_turn_leaves_it(database_url: str, turn: Turn
         async with turn() as still:
             assert still is not None
             assert still()
-            async with asyncio.timeout(10), turn() as other:
+            async with asyncio.timeout(60), turn() as other:
                 assert other is None
             assert await Pruner(ALL, data_dir / "jobs", turn).run() is None
         assert ([await rows_of(job) for job in jobs], await PrunedJob.all().count()) == (before, 0)
@@ -135,7 +135,7 @@ async def test_a_turn_goes_with_its_process(database_url: str, turn: Turn) -> No
         async with turn() as still:
             return still is not None
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await free():  # noqa: ASYNC110 (the database notices the end of the connection by itself)
             await asyncio.sleep(0.02)
 

@@ -69,7 +69,7 @@ async def frames(api: Api, query: str, **variables: Any) -> list[str]:
         found: list[str] = []
         # What never ends is left after its first answer.
         while not found or ("jobUpdated" not in query and json.loads(found[-1])["type"] == "next"):
-            message = await socket.receive(timeout=5)
+            message = await socket.receive(timeout=30)
             assert message.type is WSMsgType.TEXT, message
             found.append(message.data)
         return found
@@ -138,12 +138,12 @@ async def test_who_may_not_watch_gets_nothing_beside_those_who_may(start_app: St
 
     async with api.client.ws_connect("/graphql", protocols=["graphql-transport-ws"]) as socket:
         await socket.send_json({"type": "connection_init", "payload": {"token": "wrong"}})
-        closed = await socket.receive(timeout=5)
+        closed = await socket.receive(timeout=30)
         assert (closed.type, closed.data) == (WSMsgType.CLOSE, 4403)
     async with api.client.ws_connect("/graphql", protocols=["graphql-transport-ws"]) as socket:
         payload = {"query": LOG, "variables": {"id": str(job.id)}}
         await socket.send_json({"type": "subscribe", "id": "1", "payload": payload})
-        closed = await socket.receive(timeout=5)
+        closed = await socket.receive(timeout=30)
         assert (closed.type, closed.data) == (WSMsgType.CLOSE, 4401)
     told = json.loads((await frames(api, LOG, id="99"))[0])
     assert (told["type"], told["payload"]["data"]) == ("next", None)

@@ -33,7 +33,7 @@ def subscribe(id_: object = "1", **payload: Any) -> str:
 async def closing(socket: ClientWebSocketResponse) -> tuple[int | None, str]:
     """Code and reason of the close that the server sends; messages before it are passed over."""
     while True:
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=30)
         if message.type is WSMsgType.CLOSE:
             return message.data, message.extra or ""
         assert message.type is WSMsgType.TEXT, message
@@ -42,12 +42,12 @@ async def closing(socket: ClientWebSocketResponse) -> tuple[int | None, str]:
 async def still_works(api: Api) -> None:
     async with api.socket() as socket:
         await socket.send_str(subscribe("ok"))
-        answer = await socket.receive_json(timeout=5)
+        answer = await socket.receive_json(timeout=30)
         assert answer == {"id": "ok", "type": "next", "payload": {"data": {"viewer": {"name": "local"}}}}
 
 
 async def wait_for(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 (no event tells of it)
             await asyncio.sleep(0.01)
 
@@ -184,14 +184,14 @@ async def test_malformed_subscriptions_leave_the_socket_open(api: Api, quiet: No
     async with api.socket() as socket:
         for query, variables, message in cases:
             await socket.send_str(subscribe("1", query=query, variables=variables))
-            answer = await socket.receive_json(timeout=5)
+            answer = await socket.receive_json(timeout=30)
             errors = answer["payload"] if answer["type"] == "error" else answer["payload"]["errors"]
             told = [(error["message"], error["extensions"]["code"]) for error in errors]
             assert (answer["id"], told) == ("1", [(message, "BAD_USER_INPUT")])
             if answer["type"] == "next":
-                assert await socket.receive_json(timeout=5) == {"id": "1", "type": "complete"}
+                assert await socket.receive_json(timeout=30) == {"id": "1", "type": "complete"}
         await socket.send_str(subscribe("2", query=JOB, variables={"id": "1"}))
-        assert (await socket.receive_json(timeout=5))["payload"]["data"]["job"]["status"] == "SUCCESS"
+        assert (await socket.receive_json(timeout=30))["payload"]["data"]["job"]["status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("by_id", [True, False])

@@ -46,7 +46,7 @@ async def test_a_worker_waits_for_its_jobs_and_takes_no_more(cluster: Cluster) -
     assert [(await api.job(job))["status"] for job in (first, second)] == ["RUNNING", "PENDING"]
     cluster.let_go()
     assert (await api.finished(first))["status"] == "SUCCESS"
-    assert await asyncio.wait_for(worker.wait(), 15) == 0
+    assert await asyncio.wait_for(worker.wait(), 30) == 0
     assert (await api.job(second))["status"] == "PENDING"
     await cluster.work("w2")
     assert (await api.finished(second))["status"] == "SUCCESS"
@@ -61,7 +61,7 @@ async def test_a_second_signal_leaves_the_jobs_to_the_next_start(cluster: Cluste
     worker.terminate()
     assert await still_running(worker, 1)
     worker.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(worker.wait(), 15) == 0
+    assert await asyncio.wait_for(worker.wait(), 30) == 0
     assert (await api.job(job))["status"] == "RUNNING"
     await cluster.work("w1")
     cluster.let_go()
@@ -88,7 +88,7 @@ async def test_a_server_on_sqlite_waits_as_well_and_answers_meanwhile(
         watching = asyncio.create_task(text_of(api, first))
         go.touch()
         assert "the end" in await watching
-        assert await asyncio.wait_for(served.process.wait(), 15) == 0
+        assert await asyncio.wait_for(served.process.wait(), 30) == 0
     async with serving(tmp_path / "data", ansible_dir) as served:
         assert (await served.api.job(first))["status"] == "SUCCESS"
         assert (await served.api.finished(second))["status"] == "SUCCESS"
@@ -114,7 +114,7 @@ async def test_watchers_of_a_server_that_stops_go_on_at_another(cluster: Cluster
         cluster.servers["api0"].process.terminate()
         await socket.receive()
         assert socket.close_code == 1001
-    assert await asyncio.wait_for(cluster.servers["api0"].process.wait(), 15) == 0
+    assert await asyncio.wait_for(cluster.servers["api0"].process.wait(), 30) == 0
     cluster.let_go()
     async for chunk in second.log(job, cursor):
         assert chunk["after"] == cursor

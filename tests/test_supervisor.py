@@ -95,7 +95,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_for(file: Path, lines: int) -> list[str]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not file.exists() or file.read_text().count("\n") < lines:
         assert time.monotonic() < deadline, f"{file} does not appear"
         time.sleep(0.01)

@@ -123,7 +123,7 @@ async def following(tmp_path: Path, job: ProvisionJob) -> AsyncIterator[Callable
     with JobDir(tmp_path, job.id).log.open("ab", buffering=0) as log:
         yield lambda data: _append(log.fileno(), data)
     end.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
 
 
 def _append(fd: int, data: str | bytes) -> None:

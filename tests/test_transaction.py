@@ -58,14 +58,14 @@ async def test_a_cancelled_one_is_over_before_the_next_statement(server: Server)
 
     def slow(connection: sqlite3.Connection) -> None:
         begun.set()
-        assert go_on.wait(5)
+        assert go_on.wait(30)
         connection.execute(RENAME, ["new"])
 
     writing = asyncio.create_task(at_once(get_connection("default"), slow))
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, 30)
     writing.cancel()
     # Counts the rows that change on its connection: those of the other must not be among them.
-    moving = asyncio.ensure_future(asyncio.wait_for(Server.filter(id=2).update(name="other"), 5))
+    moving = asyncio.ensure_future(asyncio.wait_for(Server.filter(id=2).update(name="other"), 30))
     done, _ = await asyncio.wait([writing, moving], timeout=0.1)
     assert done == set()
     go_on.set()
