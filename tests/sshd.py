@@ -57,15 +57,20 @@ class Namespace:
     """
 
     def __init__(self, pid: int) -> None:
-        self._open = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        self._identity = _identity(os.fstat(self._open))
+        self._open = Path(f"/proc/{pid}/ns/mnt").open("rb")  # noqa: SIM115 (open for as long as the sshd)
+        self._identity = _identity(os.fstat(self._open.fileno()))
         if self._identity == _identity(Path("/proc/self/ns/mnt").stat()):
             self.close()
             raise RuntimeError("the sshd never left our own mount namespace")
 
     def close(self) -> None:
         """Let the number go to others."""
-        os.close(self._open)
+        self._open.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether somebody else may have the number."""
+        return self._open.closed
 
     def members(self) -> list[int]:
         """The processes in it."""
@@ -115,6 +120,8 @@ class Sshd:
 
     def close(self) -> None:
         """End the sshd, its sessions and whatever they left running on this "server"."""
+        if self.namespace.closed:
+            return
         self.process.terminate()
         try:
             self.process.wait(END_SECONDS)

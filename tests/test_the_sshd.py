@@ -22,7 +22,7 @@ def test_it_never_ends_processes_of_another_that_was_started_later() -> None:
         assert mine.members() == [one.pid]
         mine.empty()
         one.wait()
-        # Here the number of the first namespace would be free.
+        # Here the number of the first namespace would be another's, if it were not held.
         with started() as other:
             assert mine.members() == []
             other.kill()
