@@ -172,10 +172,14 @@ async def test_a_killed_supervisor_takes_its_job_along(
     assert run is not None
     assert spec is not None
     supervisor = psutil.Process(run["supervisor"]["pid"])
-    await until(lambda: len(of_job(job_dir.path)) >= 4)
-    processes = supervisor.children(recursive=True)
-    # ansible, its worker, and the command at least: forks of the launcher, and what they started.
-    assert {supervisor.pid, *(process.pid for process in processes)} == set(of_job(job_dir.path))
+    processes: list[psutil.Process] = []
+
+    def all_are_known() -> bool:
+        processes[:] = supervisor.children(recursive=True)
+        # ansible, its worker, and the command at least: forks of the launcher, and what they started.
+        return len(processes) >= 3 and {supervisor.pid, *(one.pid for one in processes)} == set(of_job(job_dir.path))
+
+    await until(all_are_known)
     kill(supervisor)
     ended = await api.finished(job["id"])
     assert (ended["status"], ended["failureReason"]) == ("ERROR", "WORKER_LOST")
