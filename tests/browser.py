@@ -84,7 +84,7 @@ async def browsing(at: Api | str, **given: Any) -> AsyncIterator[Browser]:
     """A browser at a server, which is known by its API or its address. At the end it must have done nothing wrong."""
     look = {"locale": "en-US", "color_scheme": "light", "viewport": {"width": 1280, "height": 900}, **given}
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        started = await playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS, timeout=120_000)
         try:
             page = await (await started.new_context(**look)).new_page()
             browser = Browser(page, (at if isinstance(at, str) else str(at.client.make_url("/"))).rstrip("/"))

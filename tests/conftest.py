@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -21,6 +22,15 @@ from tests import postgres
 from tests.api import Api
 from tests.launchers import MODE, LateWarmStart
 from tests.sshd import PASSWORD, Sshd, make_key, require_sshd, start_sshd
+
+# How long an example takes says something about the machine alone.
+hypothesis.settings.register_profile(
+    "unhurried",
+    parent=hypothesis.settings(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("unhurried")
 
 StartApp = Callable[..., Awaitable[Api]]
 # It holds nothing of an app, and takes longer to make than the rest of one.
@@ -45,7 +55,9 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def ansible_dir(tmp_path: Path) -> Path:
     """A copy of the shipped ansible directory; a test may add playbooks."""
     copy = tmp_path / "ansible"
-    shutil.copytree(shipped_ansible_dir(), copy, symlinks=True)
+    # Another worker's ansible may be writing what it has compiled.
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(shipped_ansible_dir(), copy, symlinks=True, ignore=ignored)
     return copy
 
 
@@ -110,7 +122,7 @@ async def start_app(data_dir: Path, ansible_dir: Path, monkeypatch: pytest.Monke
 async def _until_warm(starter: Starter) -> None:
     """Wait for the launcher, if there is to be one, until it works or has failed: else the first jobs start cold."""
     if isinstance(starter, WarmStart) and starter._opening is not None:
-        await asyncio.wait([starter._opening], timeout=60)
+        await asyncio.wait([starter._opening], timeout=120)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ async def _answer(cutter: Cutter, reader: asyncio.StreamReader, writer: asyncio.
     while data := await reader.read(4096):
         passed += len(data)
         cutter.passed += len(data)
-        if passed > 10_000 and length is None:
+        if passed > 100_000 and length is None:
             length = next(cutter.lengths, 10**12)
         if length is not None and passed > length and cutter.mark in data:
             whole = data.index(cutter.mark) + len(cutter.mark)

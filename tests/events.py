@@ -77,7 +77,7 @@ class Bench:
         before = self.events.stat().st_size if self.events and self.events.exists() else 0
         log = self.path / "log"
         with log.open("ab") as file:
-            done = subprocess.run(command, cwd=self.path, env=env, stdout=file, stderr=file, check=False, timeout=60)
+            done = subprocess.run(command, cwd=self.path, env=env, stdout=file, stderr=file, check=False, timeout=200)
         return Done(done.returncode, log.read_bytes(), self._lines(before))
 
     def _lines(self, begin: int) -> list[bytes]:

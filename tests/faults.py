@@ -163,7 +163,7 @@ class Faults:
         """Wait until the last job of a lost worker has had its grace."""
         connection = await asyncpg.connect(plain_url(self.cluster.url))
         try:
-            async with asyncio.timeout(GRACE + 2 * LEASE_SECONDS):
+            async with asyncio.timeout(GRACE + 6 * LEASE_SECONDS):
                 while await connection.fetchval(HELD):  # noqa: ASYNC110 (the table tells no event)
                     await asyncio.sleep(0.2)
         finally:
@@ -177,9 +177,10 @@ class Faults:
     async def cut_off(self, *workers: str) -> None:
         """Note what these workers run, now that they cannot take anything more, and wait until it is judged lost."""
         await asyncio.sleep(2)
-        self.may_be_lost |= await self.running(*workers)
         async with asyncio.timeout(6 * LEASE_SECONDS):
-            while await self.running(*workers):  # noqa: ASYNC110 (they tell no event)
+            # What one of them has begun to claim may show only now.
+            while jobs := await self.running(*workers):
+                self.may_be_lost |= jobs
                 await asyncio.sleep(0.2)
 
     async def running(self, *workers: str) -> set[int]:

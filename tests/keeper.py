@@ -156,9 +156,9 @@ class Keeper:
         return [row[0] for row in database.execute(query)]
 
     async def _kill(self, process: asyncio.subprocess.Process, way: str) -> None:
+        self._ready.clear()
         process.send_signal(signal.SIGKILL)
         await process.wait()
-        self._ready.clear()
         self.kills[way] += 1
         await asyncio.to_thread(self._look)
         with self.deaths.open("a") as deaths:

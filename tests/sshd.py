@@ -12,6 +12,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -152,8 +153,22 @@ def start_sshd(
     A password and a public key line each allow their kind of log-in. Port 0 takes a free one; a fixed port with a
     new sshd is a server whose host key changed. Raises RuntimeError with the log if the sshd does not start.
     """
+    start = partial(_started, tmp, address, user=user, password=password, authorized_key=authorized_key)
+    if port:
+        return start(port)
+    while True:
+        try:
+            return start(_free_port(address))
+        except RuntimeError as error:
+            # Somebody else was given it too, and came first.
+            if "Address already in use" not in str(error):
+                raise
+
+
+def _started(
+    tmp: Path, address: str, port: int, *, user: str, password: str | None, authorized_key: str | None
+) -> Sshd:
     room = Path(tempfile.mkdtemp(prefix="sshd-", dir=tmp))
-    port = port or _free_port(address)
     key, fingerprint = _make_host_key(room)
     _write_accounts(room, user, password)
     _write_config(room, address, port, user, password is not None, authorized_key)

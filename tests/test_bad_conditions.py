@@ -9,8 +9,8 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,11 @@ def begun(ansible_dir: Path, tmp_path: Path) -> Path:
     return tmp_path / "begun"
 
 
-@contextmanager
-def locked(data_dir: Path) -> Iterator[None]:
-    """The database, held by another process than the server."""
-    with closing(sqlite3.connect(data_dir / "playcast.sqlite3", isolation_level=None, timeout=30)) as database:
-        database.execute("BEGIN EXCLUSIVE")
+@asynccontextmanager
+async def locked(data_dir: Path) -> AsyncIterator[None]:
+    """The database, held by somebody else than the server, who waits for it beside a server in this process."""
+    with closing(sqlite3.connect(data_dir / "playcast.sqlite3", timeout=30, check_same_thread=False)) as database:
+        await asyncio.to_thread(database.execute, "BEGIN EXCLUSIVE")
         yield
         database.rollback()
 
@@ -64,11 +64,11 @@ async def test_a_locked_database_delays_and_loses_nothing(data_dir: Path, ansibl
         short, long = await drip(api, ids[0], 30), await drip(api, ids[1], LOCKED_SECONDS * 10 + 30)
         logs, events = LogWatch(steady(api), long["id"]), EventWatch(steady(api), long["id"])
         watching = [asyncio.create_task(watch.run()) for watch in (logs, events)]
-        with locked(data_dir):
+        async with locked(data_dir):
             unlock_at = time.monotonic() + LOCKED_SECONDS
             asking = asyncio.create_task(api.raw(RUN, input={"recipe": "base", "serverIds": [ids[2]]}))
             reading = asyncio.create_task(api.job(long["id"]))
-            await until(JobDir(data_dir / "jobs", short["number"]).exit.exists, 20)
+            await until(JobDir(data_dir / "jobs", short["number"]).exit.exists, 120)
             await asyncio.sleep(unlock_at - time.monotonic())
         asked = await asking
         assert (await reading)["status"] == "RUNNING"
@@ -93,7 +93,7 @@ async def test_a_locked_database_delays_and_loses_nothing(data_dir: Path, ansibl
 @pytest.mark.slow
 async def test_a_call_that_a_locked_database_refuses_says_so(api: Api, data_dir: Path) -> None:
     server = await api.create_server()
-    with locked(data_dir):
+    async with locked(data_dir):
         asking = asyncio.create_task(api.raw(RUN, input={"recipe": "base", "serverIds": [server]}))
         await asyncio.sleep(REFUSED_SECONDS)
     (error,) = (await asking)["errors"]
@@ -142,7 +142,7 @@ async def test_a_clock_that_is_set_back_changes_nothing(
 ) -> None:
     ids = [await api.create_server(name=f"s{number}") for number in range(3)]
     job = await drip(api, ids[0], 50)
-    late = await api.run("drip", ids[1], extraVars={"count": 1000}, timeoutSeconds=5)
+    late = await api.run("drip", ids[1], extraVars={"count": 5000}, timeoutSeconds=20)
     logs, events = LogWatch(steady(api), job["id"]), EventWatch(steady(api), job["id"])
     watching = [asyncio.create_task(watch.run()) for watch in (logs, events)]
     await until(lambda: b"line 9" in logs.data)
@@ -259,7 +259,7 @@ async def test_a_full_disk_that_gets_room_again(
             watching = asyncio.create_task(watch.run())
             filler = fill(data_dir)
             job_dir = JobDir(jobs_dir, job["number"])
-            await until(lambda: job_dir.exit.exists() and not job_dir.held(), 20)
+            await until(lambda: job_dir.exit.exists() and not job_dir.held(), 120)
             refused = await api.raw(RUN, input={"recipe": "base", "serverIds": [ids[1]]})
             during = await api.job(job["id"])
             filler.unlink()

@@ -98,7 +98,7 @@ async def test_files_that_hold_garbage_at_a_restart(
     dirs = [JobDir(data_dir / "jobs", job["number"]) for job in jobs]
     assert [job_dir.held() for job_dir in dirs] == [True] * 4
     if over:
-        await until(lambda: all(job_dir.exit.exists() and not job_dir.held() for job_dir in dirs), 30)
+        await until(lambda: all(job_dir.exit.exists() and not job_dir.held() for job_dir in dirs), 120)
     for job_dir, name in zip(dirs[:3], ends, strict=True):
         garble(job_dir.path / name)
 
@@ -135,7 +135,7 @@ async def test_a_launch_that_dies_with_its_server_leaves_nothing(
     dies, lives = (DRIVER.format(notes=str(notes), fatal=name, word=word) for name in (fatal, ""))
     async with serving(data_dir, ansible_dir, program=[sys.executable, "-c", dies], launcher="cold") as first:
         job = await first.api.run("drip", await first.api.create_server(), extraVars={"count": 1})
-        await asyncio.wait_for(first.process.wait(), 20)
+        await asyncio.wait_for(first.process.wait(), 60)
     assert not JobDir(data_dir / "jobs", job["number"]).claimed()
 
     async with serving(data_dir, ansible_dir, program=[sys.executable, "-c", lives], launcher="cold") as second:

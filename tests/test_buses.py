@@ -116,8 +116,8 @@ async def test_a_connection_that_is_cut_is_made_anew_and_everybody_looks(shared:
     control = await asyncpg.connect(plain_url(shared.url))
     with shared.there.listen((Topic.JOB, 1)) as listener:
         cut = await control.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%playcast%' "
-            "AND pid <> pg_backend_pid()"
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND (query LIKE '%playcast%' OR query = 'SELECT 1') AND pid <> pg_backend_pid()"
         )
         assert cut >= 2
         async with asyncio.timeout(LONG):

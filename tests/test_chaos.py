@@ -16,7 +16,7 @@ from tests.chaos_truth import Figures, check
 from tests.keeper import Keeper, end_processes_of
 from tests.serving import serving
 
-SHORT = Plan(jobs=6, lines=1000, kills=10, slots=3, pause=0.005, timeout=6, limit=150)
+SHORT = Plan(jobs=6, lines=1000, kills=10, slots=3, pause=0.005, timeout=20, limit=600)
 LONG = Plan(jobs=20, lines=5000, kills=60, slots=8, pause=0.02, timeout=60, limit=2400)
 
 

@@ -188,7 +188,7 @@ def follow_on_a_terminal(served: Served, data_dir: Path, ansible_dir: Path) -> s
             told += read_until(master, "[Y/n]")
             os.write(master, answer.encode())
             told += read_until(master, reply)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
     os.close(master)
     return told
 
@@ -221,7 +221,7 @@ def test_the_demo_seeds_runs_and_shows_the_first_job(data_dir: Path, ansible_dir
             told.append(process.stdout.readline())
             assert told[-1], told
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     text = "".join(told)
     assert "job 1: base on localhost\n" in text
     assert (data_dir / "jobs/1/ansible.log").read_text() in text

@@ -225,7 +225,8 @@ async def entries() -> list[tuple[str, object]]:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
-async def test_what_was_fetched_and_not_taken_is_given_back(queue: Queue) -> None:
+async def test_what_was_fetched_and_not_taken_is_given_back(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.engine_queue.STOP_SECONDS", 30)
     job = await admitted(queue.dispatcher)
     slots, runs = Slots(1), Runs()
     await slots.take()

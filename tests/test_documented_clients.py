@@ -101,7 +101,7 @@ async def test_cut_six_times_it_writes_every_byte_once(
         )
         assert client.stdout is not None
         assert client.stderr is not None
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(240):
             reading = asyncio.ensure_future(client.stderr.read())
             while data := await client.stdout.read(65536):
                 out += data
@@ -129,7 +129,7 @@ async def test_a_browser_resumes_its_event_source_by_itself(api: Api) -> None:
         browser.page.on("console", lambda message: said.append(message.text) if message.type == "log" else None)
         await browser.open()
         await browser.page.evaluate(f"() => {{ {program}; window.source = source; }}")
-        await browser.page.wait_for_function("() => source.readyState === EventSource.CLOSED", timeout=60_000)
+        await browser.page.wait_for_function("() => source.readyState === EventSource.CLOSED", timeout=200_000)
         # It tells of each lost connection.
         browser.forgive("net::ERR_")
     assert cutter.cuts == CUTS

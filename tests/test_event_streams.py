@@ -1,5 +1,6 @@
 """Streams and pages of events at their edges: every state, wrong cursors, large batches, hosts by their ids."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ query Page($id: ID!, $first: Int, $after: String) {
   job(id: $id) { events(first: $first, after: $after) { nodes { seq } pageInfo { hasNextPage endCursor } } }
 }
 """
+TASKS = '{ job(id: "1") { hosts { currentTask } } }'
 HOST = "{ node(id: %s) { id __typename ... on JobHost { name serverName ok currentTask server { id } } } }"
 
 
@@ -57,8 +59,10 @@ async def test_each_state_is_an_event(
     (ansible_dir / "playbooks/gone.yml").unlink()
     await cancel(api, waiting["id"])
     assert await states(api, waiting["id"]) == [("PENDING", None), ("CANCELED", None)]
-    (node,) = (await api.ask('{ job(id: "1") { hosts { currentTask } } }'))["job"]["hosts"]
-    assert node == {"currentTask": "Sleep"}
+    async with asyncio.timeout(60):
+        # Events are stored a moment later than the log.
+        while (await api.ask(TASKS))["job"]["hosts"] != [{"currentTask": "Sleep"}]:  # noqa: ASYNC110 (it is asked for)
+            await asyncio.sleep(0.05)
 
     await cancel(api, running["id"])
 

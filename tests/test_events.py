@@ -114,7 +114,7 @@ async def follow_with_cuts(api: Api, job: str, rng: random.Random) -> list[JSON]
     events: list[JSON] = []
     cursor, cuts, end = None, 0, False
     while not end:
-        patience = rng.randint(1, 3)
+        patience = 1 if cuts <= 3 else rng.randint(1, 3)
         with suppress(StopAsyncIteration):
             async for batch in batches(api, job, cursor):
                 events += batch["events"]
@@ -132,7 +132,7 @@ def named(events: list[JSON], kind: str) -> list[JSON]:
 
 async def until(api: Api, job: str, task: str) -> JSON:
     """The job with its hosts, once both are at a task."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         found: JSON = (await api.ask(HOSTS, id=job))["job"]
         if [host["currentTask"] for host in found["hosts"]] == [task, task]:

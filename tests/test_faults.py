@@ -57,10 +57,10 @@ async def happen(faults: Faults) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.slow
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1200)
 async def test_no_fault_loses_doubles_or_stops_a_job(faults: Faults, tmp_path: Path) -> None:
     await faults.start()
-    async with asyncio.timeout(500), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(900), asyncio.TaskGroup() as group:
         group.create_task(happen(faults))
         group.create_task(faults.submit_all(PAUSE))
     await faults.settled()

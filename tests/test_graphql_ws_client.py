@@ -35,7 +35,7 @@ async def test_a_graphql_ws_client_reads_every_byte_once(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    out, said = await asyncio.wait_for(client.communicate(), 60)
+    out, said = await asyncio.wait_for(client.communicate(), 200)
 
     assert (client.returncode, said.decode()) == (0, f"{CUTS + 1} connections\n")
     assert out == await asyncio.to_thread((data_dir / job["logPath"]).read_bytes)

@@ -200,7 +200,7 @@ async def test_a_server_killed_during_the_launchers_test_leaves_nothing(data_dir
         supervisor = psutil.Process((job_dir.read_json(job_dir.run) or {})["supervisor"]["pid"])
         await served.kill()
         await until(lambda: is_gone(one))
-    assert is_gone(supervisor)
+    await until(lambda: is_gone(supervisor))
     assert of_job(job_dir.path) == []
     assert not room.exists()
 

@@ -17,6 +17,7 @@ import pytest
 from playcast.app import ENGINE
 from runner.process import marked, of_job
 from tests.conftest import StartApp
+from tests.launchers import until
 from tests.sshd import make_key, require_sshd, start_sshd
 
 # New in each run: another run on this machine may look for its own at the same time.
@@ -28,7 +29,7 @@ SLOW = """
   gather_facts: false
   tasks:
     - name: Take long enough to be looked at
-      ansible.builtin.command: sleep 2
+      ansible.builtin.shell: until [ -e {go} ]; do sleep 0.1; done
       changed_when: false
     - name: Know the secret without saying it
       ansible.builtin.assert:
@@ -36,7 +37,7 @@ SLOW = """
     - name: Hand it to a program
       ansible.builtin.command: cat
       args:
-        stdin: "{{ api_token }}"
+        stdin: "{{{{ api_token }}}}"
       changed_when: false
       no_log: true
 """
@@ -91,7 +92,11 @@ def holding(folder: Path, words: list[bytes]) -> list[str]:
 def memory_files(run_json: Path) -> list[str]:
     """The files in memory that a job's process has open."""
     pid = json.loads(run_json.read_text())["ansible"]["pid"]
-    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir() if path.exists()]
+    links = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        # It may have closed this one since.
+        with suppress(OSError):
+            links.append(str(path.readlink()))
     return [link for link in links if link.startswith("/memfd:")]
 
 
@@ -112,11 +117,12 @@ async def test_secrets_are_nowhere(
     ansible_dir: Path,
     add_recipe: Callable[[str, str], None],
     planted: bytes,
+    go: Path,
     launcher: str,
 ) -> None:
     require_sshd()
     api = await start_app(launcher=launcher)
-    add_recipe("secretive", SLOW)
+    add_recipe("secretive", SLOW.format(go=go))
     (ansible_dir / "recipes" / "secretive.yml").write_text(SIDECAR)
     (tmp_path / "key").mkdir()
     private, public = make_key(tmp_path / "key")
@@ -137,10 +143,11 @@ async def test_secrets_are_nowhere(
             async for chunk in api.log(job["id"]):
                 if "TASK [Take long enough" in chunk["text"]:
                     in_memory = memory_files(data_dir / "jobs/1/run.json")
+                    await until(lambda: poller.rounds > 20)
+                    go.touch()
             ended = await api.finished(job["id"])
     assert (ended["status"], ended["message"]) == ("SUCCESS", None)
     assert poller.seen == {planted}
-    assert poller.rounds > 20
     # The words to mask were closed as soon as they were read; ansible may read its inventory again.
     assert in_memory == ["/memfd:playcast-inventory (deleted)"]
     scratch = Path(json.loads((data_dir / "jobs/1/spec.json").read_text())["scratch"])

@@ -105,7 +105,7 @@ async def test_the_log_can_be_downloaded_while_it_grows(
         page = browser.page
         await browser.open()
         await configure(page, "here", "waits")
-        await expect(page.locator("td.task")).to_have_text("Wait", timeout=30_000)
+        await expect(page.locator("td.task")).to_have_text("Wait", timeout=120_000)
         await expect(page.locator(".row", has_text="TASK [Wait]")).to_be_visible()
         async with page.expect_download() as told:
             await page.get_by_role("link", name="Download").click()

@@ -1,6 +1,5 @@
 """A worker that is cut off from the database: its jobs go on, or are stopped if it is told so."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from models import FailureReason, JobStatus
 from runner.findings import Findings
 from runner.outcome import judge
 from tests.cluster import LOST, Cluster, cluster_on, says
+from tests.launchers import until
 from tests.mortal_postgres import MortalPostgres, freezing_proxy, mortal_postgres
 from tests.postgres import fresh_database
 
@@ -53,9 +53,10 @@ async def test_a_job_is_stopped_before_its_server_is_given_away(cluster: Cluster
     mark = cluster.folder / "w1" / "jobs" / "1"
     assert not (mark / "exit.json").exists()
     async with proxy.frozen():
-        await asyncio.sleep(20)
-    # Its playbook was ended while the worker was still cut off, and the server was not free yet.
-    assert (mark / "exit.json").exists()
+        # The job is judged lost before its worker comes back.
+        assert (await api.finished(job))["failureReason"] == "WORKER_LOST"
+        # Its playbook is ended while the worker is still cut off, and before the server is free.
+        await until((mark / "exit.json").exists, 25)
     late = f"{LOST}; its worker came back: it ended as ERROR ({STOPPED})"
     await says(api, job, late)
     assert (await api.job(job))["failureReason"] == "WORKER_LOST"
@@ -70,6 +71,6 @@ async def test_a_job_that_nobody_has_judged_tells_why_it_was_stopped(
     await cluster.work("w1")
     job = await cluster.begun(api)
     # While the database is away for everybody, nobody judges.
-    await database.away(22)
+    await database.away(40)
     ended = await api.finished(job)
     assert (ended["status"], ended["failureReason"], ended["message"]) == ("ERROR", "WORKER_LOST", STOPPED)

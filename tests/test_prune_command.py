@@ -166,7 +166,7 @@ async def test_beside_a_running_server(command: Command, data_dir: Path, ansible
 async def test_a_server_prunes_by_itself(command: Command, data_dir: Path, ansible_dir: Path) -> None:
     await fill(data_dir)
     async with serving(data_dir, ansible_dir, **LIMITS) as served:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (data_dir / "jobs/3/ansible.log").exists():  # noqa: ASYNC110 (nothing tells that a file is gone)
                 await asyncio.sleep(0.02)
         answer = await served.api.ask("{ jobs { nodes { number logPrunedAt } } }")

@@ -88,6 +88,18 @@ async def test_many_at_once_remove_each_job_once(stored: None, turn: Turn, data_
     assert [note.job_id for note in await PrunedJob.all().order_by("job_id")] == list(range(1, 13))
 
 
+async def until_free(turn: Turn) -> None:
+    """The database notices the end of a connection by itself."""
+
+    async def free() -> bool:
+        async with turn() as still:
+            return still is not None
+
+    async with asyncio.timeout(60):
+        while not await free():  # noqa: ASYNC110 (it tells nobody)
+            await asyncio.sleep(0.02)
+
+
 async def test_who_has_lost_the_turn_stops(
     database_url: str, stored: None, turn: Turn, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,11 +115,9 @@ async def test_who_has_lost_the_turn_stops(
             await control.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1", PRUNING
             )
-            async with turn() as other:
-                # It is free for everybody.
-                assert other is not None
+            await until_free(turn)
             # The end of the connection has come here as well by then.
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1)
         return await remove(victim)  # type: ignore[arg-type]  # a victim
 
     monkeypatch.setattr(pruner, "_remove", cut_after_two)
@@ -131,13 +141,7 @@ async def test_a_turn_goes_with_its_process(database_url: str, turn: Turn) -> No
         holder.kill()
         await holder.wait()
 
-    async def free() -> bool:
-        async with turn() as still:
-            return still is not None
-
-    async with asyncio.timeout(60):
-        while not await free():  # noqa: ASYNC110 (the database notices the end of the connection by itself)
-            await asyncio.sleep(0.02)
+    await until_free(turn)
 
 
 async def test_a_database_that_is_away_is_no_bug(database_url: str) -> None:

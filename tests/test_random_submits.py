@@ -162,7 +162,10 @@ def machines(tmp_path: Path) -> Iterator[tuple[list[Sshd], str]]:
 
 def check_sessions(sshd: Sshd, count: int) -> None:
     """What the server itself saw: one connection per job, and each command ended before the next began."""
-    text = sshd.log.read_text()
+    # It says so a moment after the job has its answer.
+    deadline = time.monotonic() + 60
+    while (text := sshd.log.read_text()).count("Close session: ") < count and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert text.count("Accepted publickey for deploy") == count
     steps = re.findall(r"^(Starting|Close) session: .* port (\d+) id \d+$", text, re.MULTILINE)
     assert [word for word, _ in steps] == ["Starting", "Close"] * count

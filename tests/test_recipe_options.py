@@ -17,6 +17,7 @@ from runner.recipes import RecipeBook
 from runner.sidecar import MAX_FACT_CACHE_SECONDS
 from tests.api import RUN, Api
 from tests.conftest import StartApp
+from tests.launchers import until
 from tests.sshd import make_key, require_sshd, start_sshd
 from tests.standin import make_program
 from tests.test_cancel import cancel
@@ -183,13 +184,12 @@ async def test_what_a_cancel_means_over_there(
             host=sshd.address, port=sshd.port, user=sshd.user, credential={"privateKey": private}
         )
         job = await api.run("sleeps", server)
-        async with asyncio.timeout(30):
-            while not running(seconds):  # noqa: ASYNC110 (a process of another server tells no event)
-                await asyncio.sleep(0.1)
+        await until(lambda: running(seconds))
         await cancel(api, job["id"])
         assert (await api.finished(job["id"]))["status"] == "CANCELED"
-        for _ in range(10 if goes_on else 100):
+        if not goes_on:
+            await until(lambda: not running(seconds))
+            return
+        for _ in range(10):
             await asyncio.sleep(0.1)
-            if not running(seconds):
-                break
-        assert running(seconds) is goes_on
+            assert running(seconds)

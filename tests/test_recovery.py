@@ -26,6 +26,8 @@ STEPS = """
       ansible.builtin.command: sleep 0.2
       loop: "{{ range(count) | list }}"
 """
+# Such a job that goes on until the test has seen it.
+SEEN = STEPS + "    - ansible.builtin.shell: while [ ! -e {go} ]; do sleep 0.1; done\n"
 
 STUBBORN = """
 - hosts: all
@@ -67,7 +69,7 @@ def scratch_of(job_dir: JobDir) -> Path:
     return Path(spec["scratch"])
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it does not come"
@@ -96,9 +98,9 @@ async def stored_log(server: Served, job: JSON) -> bytes:
 
 @pytest.mark.slow
 async def test_a_job_and_its_watchers_outlive_a_killed_server(
-    data_dir: Path, ansible_dir: Path, add_recipe: AddRecipe, job_dirs: Callable[[JSON], JobDir]
+    data_dir: Path, ansible_dir: Path, add_recipe: AddRecipe, job_dirs: Callable[[JSON], JobDir], go: Path
 ) -> None:
-    add_recipe("steps", STEPS)
+    add_recipe("steps", SEEN.replace("{go}", str(go)))
     async with serving(data_dir, ansible_dir) as first:
         server = await first.api.create_server()
         job = await first.api.run("steps", server, extraVars={"count": 10})
@@ -111,6 +113,7 @@ async def test_a_job_and_its_watchers_outlive_a_killed_server(
 
     async with serving(data_dir, ansible_dir) as second:
         assert (await second.api.job(job["id"]))["status"] == "RUNNING"
+        go.touch()
         for chunks in early:
             chunks += [chunk async for chunk in second.api.log(job["id"], chunks[-1]["cursor"])]
         ended = await second.api.job(job["id"])
@@ -151,9 +154,9 @@ async def test_a_job_that_ended_without_a_server_is_finished_by_the_next(
 
 @pytest.mark.slow
 async def test_a_waiting_job_is_started_by_the_next_server(
-    data_dir: Path, ansible_dir: Path, add_recipe: AddRecipe, job_dirs: Callable[[JSON], JobDir]
+    data_dir: Path, ansible_dir: Path, add_recipe: AddRecipe, job_dirs: Callable[[JSON], JobDir], go: Path
 ) -> None:
-    add_recipe("steps", STEPS)
+    add_recipe("steps", SEEN.replace("{go}", str(go)))
     async with serving(data_dir, ansible_dir, slots="1") as first:
         server = await first.api.create_server()
         running = await first.api.run("steps", server, extraVars={"count": 5})
@@ -161,6 +164,7 @@ async def test_a_waiting_job_is_started_by_the_next_server(
         await read_until(first.api, running["id"], "item=0")
         assert (await first.api.job(waiting["id"]))["status"] == "PENDING"
         await first.kill()
+    go.touch()
     assert not job_dirs(waiting).claimed()
 
     async with serving(data_dir, ansible_dir, slots="1") as second:
@@ -219,7 +223,7 @@ async def test_a_second_server_on_the_same_data_is_refused(data_dir: Path, ansib
             env=environment(data_dir, ansible_dir),
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
         file = data_dir / "playcast.sqlite3"

@@ -191,10 +191,11 @@ async def test_a_cursor_that_is_none_is_refused(api: Api, stored: ProvisionJob, 
 
 
 async def test_a_late_joiner_gets_what_was_and_what_comes(
-    api: Api, data_dir: Path, add_recipe: Callable[[str, str], None]
+    api: Api, data_dir: Path, add_recipe: Callable[[str, str], None], go: Path
 ) -> None:
     steps = "- hosts: all\n  gather_facts: false\n  tasks:\n"
     steps += "".join(f"    - ansible.builtin.command: echo grüße-{step}\n" for step in range(8))
+    steps += f"    - ansible.builtin.shell: while [ ! -e {go} ]; do sleep 0.1; done\n"
     add_recipe("steps", steps)
     job = await api.run("steps", await api.create_server())
 
@@ -213,6 +214,7 @@ async def test_a_late_joiner_gets_what_was_and_what_comes(
     await joined[1].wait()
     assert (await api.job(job["id"]))["status"] == "RUNNING"
     later = asyncio.create_task(watch(api.log(job["id"]), joined[2], "never"))
+    go.touch()
 
     texts = [await early, await late, await later]
 

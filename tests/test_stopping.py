@@ -32,6 +32,11 @@ async def still_running(process: asyncio.subprocess.Process, seconds: float) -> 
     return False
 
 
+async def it_waits(cluster: Cluster) -> None:
+    """Until the worker w1 has heard that it is to stop."""
+    await until(lambda: "waiting for running jobs" in (cluster.folder / "w1.log").read_text())
+
+
 @pytest.mark.postgres
 async def test_a_worker_waits_for_its_jobs_and_takes_no_more(cluster: Cluster) -> None:
     api = await cluster.serve()
@@ -40,7 +45,7 @@ async def test_a_worker_waits_for_its_jobs_and_takes_no_more(cluster: Cluster) -
     first = (await api.run("mark", servers[0]))["id"]
     await until(lambda: cluster.starts() == ["s0"])
     worker.terminate()
-    await asyncio.sleep(0.5)
+    await it_waits(cluster)
     second = (await api.run("mark", servers[1]))["id"]
     assert await still_running(worker, 3)
     assert [(await api.job(job))["status"] for job in (first, second)] == ["RUNNING", "PENDING"]
@@ -59,6 +64,7 @@ async def test_a_second_signal_leaves_the_jobs_to_the_next_start(cluster: Cluste
     worker = await cluster.work("w1", on_stop="wait")
     job = await cluster.begun(api)
     worker.terminate()
+    await it_waits(cluster)
     assert await still_running(worker, 1)
     worker.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(worker.wait(), 30) == 0
@@ -112,7 +118,10 @@ async def test_watchers_of_a_server_that_stops_go_on_at_another(cluster: Cluster
             chunk = (await socket.receive_json())["payload"]["data"]["jobLog"]
             text, cursor = text + chunk["text"], chunk["cursor"]
         cluster.servers["api0"].process.terminate()
-        await socket.receive()
+        # More of the log may come before it closes.
+        async for message in socket:
+            chunk = message.json()["payload"]["data"]["jobLog"]
+            text, cursor = text + chunk["text"], chunk["cursor"]
         assert socket.close_code == 1001
     assert await asyncio.wait_for(cluster.servers["api0"].process.wait(), 30) == 0
     cluster.let_go()

@@ -50,9 +50,9 @@ def deaf() -> Iterator[dict[str, int]]:
 
 @pytest.fixture
 async def api(start_app: StartApp, ansible_dir: Path) -> Api:
-    """An app whose ansible waits five seconds for a server."""
+    """An app whose ansible waits fifteen seconds for a server."""
     cfg = ansible_dir / "ansible.cfg"
-    cfg.write_text(cfg.read_text().replace("timeout = 10", "timeout = 5"))
+    cfg.write_text(cfg.read_text().replace("timeout = 10", "timeout = 15"))
     return await start_app()
 
 

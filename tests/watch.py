@@ -71,10 +71,17 @@ class Watch:
             except CUTS:
                 self.cuts += 1
                 # The socket may tell of a death before it is known.
-                await asyncio.sleep(0.3)
-                self.cut_by_a_living_server += await self.up() is api
+                self.cut_by_a_living_server += await self._is_the_same(api)
             else:
                 assert self.ended, "the subscription was completed before its end was told"
+
+    async def _is_the_same(self, api: Api) -> bool:
+        """Whether that server still lives."""
+        for _ in range(50):
+            if await self.up() is not api:
+                return False
+            await asyncio.sleep(0.2)
+        return True
 
     async def read(self, api: Api) -> None:
         """Read until it ends, or the socket does."""

@@ -15,6 +15,11 @@ class Breakable extends WebSocket {
     super(...given);
     sockets.push(this);
   }
+
+  // What still comes out of a broken line is nobody's any more: it will come again.
+  emit(name, ...given) {
+    return this.broken && name === "message" ? false : super.emit(name, ...given);
+  }
 }
 
 const client = createClient({
@@ -34,9 +39,7 @@ client.subscribe(
   {
     next({ data, errors }) {
       if (errors) throw new Error(JSON.stringify(errors));
-      // What still comes out of a socket that was broken is no longer ours: it will come again.
       const socket = sockets.at(-1);
-      if (socket.broken) return;
       variables.after = data.jobLog.cursor;
       process.stdout.write(data.jobLog.text);
       if (left > 0) {

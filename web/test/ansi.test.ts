@@ -32,7 +32,7 @@ test('what never ends takes no long time', () => {
   const line = '\x1b[1'.repeat(50_000) + '\x1b]' + 'x'.repeat(100_000);
   const began = performance.now();
   pieces(line);
-  assert.ok(performance.now() - began < 1_000);
+  assert.ok(performance.now() - began < 10_000);
 });
 
 test('a log without colours gets those of ansible', () => {
