@@ -76,7 +76,7 @@ def launchers_below(pid: int) -> list[psutil.Process]:
     return found
 
 
-async def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for what other processes do."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 (other processes tell no event)

@@ -23,8 +23,9 @@ from runner.process import marked
 from tests.api import JSON, RUN, Api
 from tests.disk import small_disk
 from tests.drip import add_drip, drip, dripped, steady
+from tests.launchers import until
 from tests.serving import serving
-from tests.test_recovery import scratch_of, stored_log, supervisor, until
+from tests.test_recovery import scratch_of, stored_log, supervisor
 from tests.watch import EventWatch, LogWatch
 
 LONG = os.environ.get("CHAOS") == "long"

@@ -13,8 +13,9 @@ from runner.process import marked
 from tests.api import JSON
 from tests.drip import add_drip, drip, dripped
 from tests.keeper import DRIVER
+from tests.launchers import until
 from tests.serving import serving
-from tests.test_recovery import scratch_of, stored_log, until
+from tests.test_recovery import scratch_of, stored_log
 from tests.untouched import processes_of
 
 COUNT = 50

@@ -15,7 +15,7 @@ from playcast.app import ENGINE
 from runner.process import connections_of, of_job
 from tests.api import Api
 from tests.conftest import StartApp
-from tests.launchers import is_gone
+from tests.launchers import is_gone, until
 from tests.sshd import make_key, require_sshd, start_sshd
 from tests.test_cancel import STUBBORN, AddRecipe, cancel
 
@@ -37,12 +37,6 @@ async def target(api: Api, kind: str, tmp_path: Path) -> AsyncIterator[str]:
         credential = {"password": password} if password else {"privateKey": private}
         far = {"name": kind, "host": sshd.address, "port": sshd.port, "user": sshd.user}
         yield await api.create_server(**far, credential=credential)
-
-
-async def until_started(started: Path) -> None:
-    async with asyncio.timeout(60):
-        while not started.exists():  # noqa: ASYNC110 (a file of another process tells no event)
-            await asyncio.sleep(0.05)
 
 
 def below(pid: int) -> list[psutil.Process]:
@@ -103,7 +97,7 @@ async def test_nothing_is_left(
         servers = [await targets.enter_async_context(target(api, kind, tmp_path)) for kind in kinds]
         jobs = [await api.run("stubborn", server, **options) for server in servers]
         for number in range(1, len(jobs) + 1):
-            await until_started(Path(f"{started}-srv-{number}"))
+            await until(Path(f"{started}-srv-{number}").exists)
         dirs = [data_dir / "jobs" / str(job["number"]) for job in jobs]
         await asyncio.gather(*(ends(api, job, job_dir, ending) for job, job_dir in zip(jobs, dirs, strict=True)))
     assert api.client.app[ENGINE].starter.warm == (len(jobs) if launcher == "warm" else 0)

@@ -1,6 +1,5 @@
 """Streams and pages of events at their edges: every state, wrong cursors, large batches, hosts by their ids."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from tests.api import JSON, Api
 from tests.conftest import StartApp
 from tests.standin import make_program
 from tests.test_cancel import cancel, until_it_prints
-from tests.test_events import FOLLOW, batches, follow
+from tests.test_events import FOLLOW, batches, follow, until
 
 SLEEPY = """
 - name: Sleepy
@@ -32,7 +31,6 @@ query Page($id: ID!, $first: Int, $after: String) {
   job(id: $id) { events(first: $first, after: $after) { nodes { seq } pageInfo { hasNextPage endCursor } } }
 }
 """
-TASKS = '{ job(id: "1") { hosts { currentTask } } }'
 HOST = "{ node(id: %s) { id __typename ... on JobHost { name serverName ok currentTask server { id } } } }"
 
 
@@ -59,10 +57,8 @@ async def test_each_state_is_an_event(
     (ansible_dir / "playbooks/gone.yml").unlink()
     await cancel(api, waiting["id"])
     assert await states(api, waiting["id"]) == [("PENDING", None), ("CANCELED", None)]
-    async with asyncio.timeout(60):
-        # Events are stored a moment later than the log.
-        while (await api.ask(TASKS))["job"]["hosts"] != [{"currentTask": "Sleep"}]:  # noqa: ASYNC110 (it is asked for)
-            await asyncio.sleep(0.05)
+    # Events are stored a moment later than the log.
+    await until(api, running["id"], "Sleep")
 
     await cancel(api, running["id"])
 

@@ -131,11 +131,11 @@ def named(events: list[JSON], kind: str) -> list[JSON]:
 
 
 async def until(api: Api, job: str, task: str) -> JSON:
-    """The job with its hosts, once both are at a task."""
+    """The job with its hosts, once all are at a task."""
     deadline = time.monotonic() + 120
     while True:
         found: JSON = (await api.ask(HOSTS, id=job))["job"]
-        if [host["currentTask"] for host in found["hosts"]] == [task, task]:
+        if {host["currentTask"] for host in found["hosts"]} == {task}:
             return found
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.05)

@@ -22,7 +22,7 @@ from tests.api import Api
 from tests.launchers import until
 from tests.serving import serving
 from tests.sshd import PASSWORD, Sshd, start_sshd
-from tests.test_leaks import holding, memory_files
+from tests.test_leaks import ansible_of, holding, memory_files
 
 AddRecipe = Callable[..., None]
 StartApp = Callable[..., Awaitable[Api]]
@@ -317,7 +317,7 @@ async def test_a_secret_is_nowhere(
     await until((tmp_path / "held").exists)
     assert everywhere(data_dir, token) == []
     # The facts were closed as soon as they were read.
-    assert memory_files(data_dir / "jobs/1/run.json") == ["/memfd:playcast-inventory (deleted)"]
+    assert memory_files(ansible_of(data_dir / "jobs/1")) == ["/memfd:playcast-inventory (deleted)"]
     if killed:
         os.kill(json.loads((data_dir / "jobs/1/run.json").read_text())["supervisor"]["pid"], signal.SIGKILL)
     (tmp_path / "go").touch()

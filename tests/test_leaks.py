@@ -89,15 +89,19 @@ def holding(folder: Path, words: list[bytes]) -> list[str]:
     return found
 
 
-def memory_files(run_json: Path) -> list[str]:
-    """The files in memory that a job's process has open."""
-    pid = json.loads(run_json.read_text())["ansible"]["pid"]
+def memory_files(pid: int) -> list[str]:
+    """The files in memory that a process has open."""
     links = []
     for path in Path(f"/proc/{pid}/fd").iterdir():
         # It may have closed this one since.
         with suppress(OSError):
             links.append(str(path.readlink()))
     return [link for link in links if link.startswith("/memfd:")]
+
+
+def ansible_of(job_dir: Path) -> int:
+    """The process that runs a job's playbook."""
+    return int(json.loads((job_dir / "run.json").read_text())["ansible"]["pid"])
 
 
 @pytest.fixture
@@ -142,7 +146,7 @@ async def test_secrets_are_nowhere(
             job = await api.run("secretive", first, second, extraVars={"api_token": TOKEN_INPUT})
             async for chunk in api.log(job["id"]):
                 if "TASK [Take long enough" in chunk["text"]:
-                    in_memory = memory_files(data_dir / "jobs/1/run.json")
+                    in_memory = memory_files(ansible_of(data_dir / "jobs/1"))
                     await until(lambda: poller.rounds > 20)
                     go.touch()
             ended = await api.finished(job["id"])

@@ -1,6 +1,5 @@
 """Whatever is killed with -9 while a job runs: no secret stays behind in clear, in files or in shared memory."""
 
-import asyncio
 import json
 import os
 import signal
@@ -13,7 +12,7 @@ import pytest
 from playcast.settings import LauncherMode
 from runner.process import marked, of_job
 from tests.api import Api
-from tests.launchers import until_it_serves_warm
+from tests.launchers import until, until_it_serves_warm
 from tests.serving import serving
 from tests.sshd import make_key, require_sshd, start_sshd
 from tests.test_leaks import PASSWORD, SIDECAR, TOKEN_INPUT, holding
@@ -49,12 +48,6 @@ async def create(api: Api, tmp_path: Path, one: Any, two: Any) -> tuple[list[str
         name="password", host=two.address, port=two.port, user=two.user, credential={"password": PASSWORD}
     )
     return [first, second], [PASSWORD.encode(), TOKEN_INPUT.encode(), private.splitlines()[2].encode()]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 (other processes tell no event)
-            await asyncio.sleep(0.05)
 
 
 def found(data_dir: Path, secrets: list[bytes]) -> list[str]:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from runner.jobdir import JobDir
 from runner.process import marked
 from tests.api import JSON, Api
+from tests.launchers import until
 from tests.serving import CHECKOUT, PLAYCAST, Served, environment, serving
 
 AddRecipe = Callable[[str, str], None]
@@ -67,13 +67,6 @@ def scratch_of(job_dir: JobDir) -> Path:
     spec = job_dir.read_json(job_dir.spec)
     assert spec is not None
     return Path(spec["scratch"])
-
-
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        await asyncio.sleep(0.01)
 
 
 async def read_until(api: Api, job_id: str, word: str) -> list[JSON]:

@@ -17,6 +17,7 @@ from models import JobStatus, ProvisionJob
 from runner.bus import Key, LocalBus, Topic
 from tests.api import JOB, JSON, LOG, Api
 from tests.conftest import StartApp
+from tests.launchers import until
 from tests.playbooks import SLOW
 from tests.untouched import assert_untouched
 
@@ -44,12 +45,6 @@ async def still_works(api: Api) -> None:
         await socket.send_str(subscribe("ok"))
         answer = await socket.receive_json(timeout=30)
         assert answer == {"id": "ok", "type": "next", "payload": {"data": {"viewer": {"name": "local"}}}}
-
-
-async def wait_for(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 (no event tells of it)
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -217,7 +212,7 @@ async def test_states_arrive_from_the_current_to_the_final(
     # A job that runs is told again as its events come.
     states = list(dict.fromkeys(update["status"] for update in seen))
     assert states in (["PENDING", "RUNNING", "SUCCESS"], ["RUNNING", "SUCCESS"])
-    await wait_for(lambda: not buses[0]._listeners)
+    await until(lambda: not buses[0]._listeners, 30)
 
 
 async def test_a_finished_job_is_told_once_and_only_to_who_asks_for_it(buses: list[LocalBus], api: Api) -> None:
@@ -227,7 +222,7 @@ async def test_a_finished_job_is_told_once_and_only_to_who_asks_for_it(buses: li
     async with api.subscribe(UPDATES, ids=["1", "9"]) as updates:
         assert await anext(updates) == {"jobUpdated": {"number": 1, "status": "SUCCESS"}}
     async with api.subscribe(UPDATES) as updates:
-        await wait_for(lambda: (Topic.JOB, None) in buses[0]._listeners)
+        await until(lambda: (Topic.JOB, None) in buses[0]._listeners, 30)
         await ProvisionJob.create(status=JobStatus.CANCELED, **columns)
         buses[0].publish(Topic.JOB, 2)
         assert await anext(updates) == {"jobUpdated": {"number": 2, "status": "CANCELED"}}
@@ -257,11 +252,11 @@ async def test_who_vanishes_leaves_nothing_behind(
                 assert len(operations()) == 1
                 if not gentle:
                     cut(api)
-            await wait_for(lambda: readers(buses[0]) == [] and operations() == [])
+            await until(lambda: readers(buses[0]) == [] and operations() == [], 30)
     finally:
         go.touch()
     assert (await api.finished(job["id"]))["status"] == "SUCCESS"
-    await wait_for(lambda: (buses[0]._listeners, operations()) == ({}, []))
+    await until(lambda: (buses[0]._listeners, operations()) == ({}, []), 30)
 
 
 def readers(bus: LocalBus) -> list[Key]:

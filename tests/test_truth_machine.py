@@ -7,7 +7,6 @@ import shutil
 import signal
 import sqlite3
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from runner import launch
 from runner.jobdir import JobDir
 from tests.api import JSON, Api
 from tests.disk import small_disk
+from tests.launchers import until
 
 AddRecipe = Callable[[str, str], None]
 StartApp = Callable[..., Awaitable[Api]]
@@ -34,13 +34,6 @@ FLOOD = """
   tasks:
     - ansible.builtin.debug: {msg: "{{ 'x' * 1000000 }}"}
 """
-
-
-async def until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        await asyncio.sleep(0.01)
 
 
 async def start(api: Api, data_dir: Path, server: str) -> tuple[str, JobDir, Path]:

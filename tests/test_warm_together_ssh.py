@@ -21,6 +21,7 @@ from tests.crowd import SIZE, Member, crowd, password, token, write_recipes
 from tests.launchers import launcher_of, room_of, starter_of, until
 from tests.sshd import require_sshd
 from tests.test_connections import UPDATE, masters
+from tests.test_leaks import memory_files
 
 WRONG = 13
 """It gets the password of another server."""
@@ -96,12 +97,6 @@ def check_log(member: Member, log: str, spec: dict[str, Any]) -> str:
 
 def task_ids(job_dir: JobDir) -> set[str]:
     return {json.loads(line).get("task_id") for line in job_dir.events.read_text().splitlines()} - {None}
-
-
-def memory_files(pid: int) -> list[str]:
-    """The files in memory of a process that are a job's."""
-    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()]
-    return [link for link in links if link.startswith("/memfd:playcast")]
 
 
 async def pins(api: Api) -> dict[str, str | None]:
