@@ -12,14 +12,16 @@ import atexit
 import importlib.util
 import io
 import json
+import multiprocessing
 import os
 import runpy
 import signal
 import sys
 import threading
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -103,7 +105,7 @@ class Stream(io.RawIOBase):
 def _stop() -> None:
     """End the program: by an interrupt, as a cancel does, and if that does not work, at once after STOP_SECONDS."""
     # Not by an exception: ansible catches some, and a thread of its own that ends by one makes it wait for ever.
-    # So it does at times after an interrupt too, when that met one of its workers while it sent something.
+    # So it does after an interrupt too, when one of its workers was killed while it sent something.
     late = threading.Timer(STOP_SECONDS, os._exit, [LOG_UNWRITABLE])
     late.daemon = True
     late.start()
@@ -117,8 +119,9 @@ def main(argv: list[str]) -> None:
 
 
 def take_over(argv: list[str]) -> None:
-    """Put the masking before both standard streams, and leave in `sys.argv` what is ansible-playbook's own."""
+    """Prepare this process for ansible, masking before both standard streams; `sys.argv` becomes ansible's own."""
     words = _words(int(argv[1]))
+    _let_workers_end_what_they_send()
     mask, logcap = _load("playcast_mask", "mask.py"), _load("playcast_logcap", "logcap.py")
     masker = mask.Masker(words)
     mask.__dict__["mask"] = masker.mask
@@ -129,6 +132,29 @@ def take_over(argv: list[str]) -> None:
     sys.stderr = sys.__stderr__ = _text(Stream(log, 2, "<stderr>"))  # type: ignore[misc]  # no way around the masking
     # Ansible computes paths of its other programs from its own name.
     sys.argv = argv[3:]
+
+
+def _let_workers_end_what_they_send() -> None:
+    """Keep an interrupt from a process of `multiprocessing` for as long as it puts something into a queue.
+
+    An interrupted worker of ansible ends at once. When that met it in the middle of a message, it took the lock of the
+    queue with it, and ansible waited for that lock until it was killed. SIGTERM still ends it at once: ansible sends
+    that when it reads no more messages.
+    """
+    put = SimpleQueue.put
+
+    def put_wholly(self: "SimpleQueue[Any]", item: Any) -> None:  # noqa: ANN401 (whatever it is)
+        if multiprocessing.parent_process() is None:
+            # The parent ends by an exception, which gives the lock back; and it must hear of a cancel while it waits.
+            put(self, item)
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            put(self, item)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    SimpleQueue.put = put_wholly  # type: ignore[assignment, method-assign]
 
 
 def _words(fd: int) -> list[str]:

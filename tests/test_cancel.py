@@ -1,6 +1,5 @@
 """cancelJob: a waiting job ends at once, a running one with all it started, and the word holds over a restart."""
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 from runner import process
 from tests.api import Api
 from tests.conftest import StartApp
+from tests.launchers import until
 from tests.sshd import make_key, require_sshd, start_sshd
 
 CANCEL = """
@@ -40,6 +40,30 @@ POLITE = """
     - name: Wait
       ansible.builtin.command: sleep 300
       changed_when: false
+"""
+TALKATIVE = """
+- name: Talkative
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Say more than is read
+      ansible.builtin.debug:
+        msg: "{{ 'x' * 1000000 }}"
+      loop: "{{ range(100) | list }}"
+      loop_control: {label: .}
+"""
+# It keeps the reader of the workers busy, so that the worker stands in the middle of its next message.
+SLOW_CALLBACK = """
+import pathlib, time
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_NAME = "slow"
+
+    def v2_runner_item_on_ok(self, result):
+        pathlib.Path("{started}").touch()
+        time.sleep(1)
 """
 AddRecipe = Callable[[str, str], None]
 
@@ -90,8 +114,7 @@ async def test_a_running_job_ends_with_all_it_started(
     add_recipe("stubborn", STUBBORN.format(started=started))
     api = await start_app(cancel_grace=0.3)
     job = await api.run("stubborn", await api.create_server())
-    while not started.exists():  # noqa: ASYNC110 (a file of another process tells no event)
-        await asyncio.sleep(0.05)
+    await until(started.exists)
     # ansible, its worker, the shell, its sleep, and the one that has left its session.
     assert len(of_job(data_dir, 1)) >= 5
     first = await cancel(api, job["id"])
@@ -101,6 +124,22 @@ async def test_a_running_job_ends_with_all_it_started(
     assert (ended["status"], ended["failureReason"], ended["message"]) == ("CANCELED", None, "canceled by local")
     assert of_job(data_dir, 1) == set()
     assert (await cancel(api, job["id"]))["job"]["status"] == "CANCELED"
+
+
+async def test_a_job_ends_by_itself_while_a_worker_tells_its_results(
+    start_app: StartApp, add_recipe: AddRecipe, ansible_dir: Path, tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    add_recipe("talkative", TALKATIVE)
+    plugins = ansible_dir / "playbooks" / "callback_plugins"
+    plugins.mkdir()
+    (plugins / "slow.py").write_text(SLOW_CALLBACK.format(started=started))
+    api = await start_app(cancel_grace=60)
+    job = await api.run("talkative", await api.create_server())
+    await until(started.exists)
+    await cancel(api, job["id"])
+    ended = await api.finished(job["id"])
+    assert (ended["status"], ended["exitCode"]) == ("CANCELED", 99)
 
 
 async def test_over_ssh_nothing_is_left_on_this_side(

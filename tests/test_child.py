@@ -150,6 +150,30 @@ def test_a_log_that_cannot_be_written_ends_the_program(run: Run) -> None:
     assert run("raise SystemExit(3)", log=full) == (3, "")
 
 
+def test_a_worker_that_is_stopped_ends_its_message_first(run: Run) -> None:
+    script = """
+import multiprocessing, os, signal
+
+messages = multiprocessing.SimpleQueue()
+
+def work():
+    signal.signal(signal.SIGINT, lambda *_: os._exit(9))
+    messages.put("x" * 1_000_000)
+    signal.pause()
+
+worker = multiprocessing.Process(target=work)
+worker.start()
+messages._poll(None)
+os.kill(worker.pid, signal.SIGINT)
+worker.join(1)
+print(len(messages.get()))
+worker.join()
+messages.put("the next one")
+print(worker.exitcode, messages.get())
+"""
+    assert run(script) == (0, "1000000\n9 the next one\n")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
