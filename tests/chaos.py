@@ -4,12 +4,14 @@ tests.keeper kills the server, tests.watch reads over every death, tests.chaos_t
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.api import JSON, RUN
 from tests.keeper import Keeper
+from tests.launchers import until
 from tests.test_cancel import CANCEL
 from tests.watch import CUTS, EventWatch, LogWatch
 
@@ -135,6 +137,9 @@ class Run:
             await asyncio.gather(*(task for tasks in watching for task in tasks))
             self.keeper.stop()
             await keeping
+        # What never goes is shown by the check that follows.
+        with suppress(TimeoutError):
+            await until(lambda: not self.keeper.left())
 
     async def _begin(self, group: asyncio.TaskGroup, number: int) -> list[asyncio.Task[None]]:
         """Submit one job and follow it; now and then the server dies right after it has answered."""

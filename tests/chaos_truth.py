@@ -6,7 +6,6 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from gql.ids import row_number
@@ -64,10 +63,8 @@ def _check_nothing_is_left(run: Run, jobs: int) -> None:
         assert marked(f"PLAYCAST_EVENTS={job_dir.events}") == []
         specs.append(job_dir.read_json(job_dir.spec) or {})
     scratch = {str(spec["scratch"]) for spec in specs}
-    made = set(run.keeper.notes.read_text().split())
-    assert scratch <= made
-    left = [name for name in made if Path(name).exists()]
-    assert left == [], left
+    assert scratch <= run.keeper.made()
+    assert run.keeper.left() == []
     said = run.keeper.log.read_text()
     assert "Traceback" not in said, said[said.index("Traceback") - 500 :][:5000]
 

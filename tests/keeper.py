@@ -74,6 +74,14 @@ class Keeper:
         """Let the server live until it is ended in order."""
         self._stop.set()
 
+    def made(self) -> set[str]:
+        """The directories in /tmp that the servers have made."""
+        return set(self.notes.read_text().split())
+
+    def left(self) -> list[str]:
+        """Those that are still there; a launcher whose server was killed ends once it has imported ansible."""
+        return [name for name in self.made() if Path(name).exists()]
+
     async def run(self) -> None:
         """Keep a server until `stop`."""
         try:
