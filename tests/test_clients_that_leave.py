@@ -1,38 +1,38 @@
-"""Clients that hang up in the middle of a call: the server works on for everybody else."""
+"""Clients that leave before their query is answered: that is no news for whoever reads the server's log."""
 
 import asyncio
-import sys
+import random
+from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
+from tests.api import Api
 from tests.serving import serving
 
-# The server as it is; only the beginning of each transaction takes long, as it does when the database is busy.
-DRIVER = """
-import asyncio
-from tortoise.backends.sqlite.client import SqliteTransactionWrapper
-begin = SqliteTransactionWrapper.begin
-async def late(self):
-    await asyncio.sleep(1.5)
-    await begin(self)
-SqliteTransactionWrapper.begin = late
-from playcast.cli import main
-main()
-"""
+MUCH = "{ servers(first: 50) { nodes { name lockedBy { number } lastJob { number hosts { name server { name } } } } } }"
+AT_ONCE = 10
+ROUNDS = 60
 
 
-async def test_a_client_that_hangs_up_does_not_keep_the_database(data_dir: Path, ansible_dir: Path) -> None:
-    async with serving(data_dir, ansible_dir, program=[sys.executable, "-c", DRIVER]) as server:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
-                await server.api.create_server(name="gone")
+async def leave(api: Api, seconds: float) -> bool:
+    """Ask for much and wait only so long; whether the client left before it was answered."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds), api.client.post("/graphql", json={"query": MUCH}) as response:
+            await response.read()
+            return False
+    return True
 
-        try:
-            async with asyncio.timeout(120):
-                names = (await server.api.ask("{ servers { nodes { name } } }"))["servers"]["nodes"]
-                await server.api.create_server(name="here")
-        finally:
-            # It may not end by itself.
-            await server.kill()
-    assert names == []
+
+async def test_they_leave_no_word_in_the_log(data_dir: Path, ansible_dir: Path, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    async with serving(data_dir, ansible_dir, log=log) as server:
+        for number in range(20):
+            await server.api.create_server(name=f"s{number}")
+        assert (await server.api.ask(MUCH))["servers"]["nodes"]
+        moments = random.Random(1)  # noqa: S311 (moments to leave at)
+        left = 0
+        for _ in range(ROUNDS):
+            left += sum(
+                await asyncio.gather(*(leave(server.api, moments.uniform(0.001, 0.06)) for _ in range(AT_ONCE)))
+            )
+    assert left > AT_ONCE
+    assert "never awaited" not in log.read_text()

@@ -14,12 +14,7 @@ from tests.browser import browsing, rows
 from tests.conftest import StartApp
 from tests.sshd import PASSWORD, Sshd
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-    # A browser that leaves, or is cut off, ends requests in their middle; what they had not begun yet is never begun.
-    pytest.mark.filterwarnings("ignore:coroutine '.*_async_resolver' was never awaited:RuntimeWarning"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TALL = {"width": 1280, "height": 4000}
 TOKEN = "correct-horse"
