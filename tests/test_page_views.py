@@ -117,6 +117,21 @@ async def test_the_log_can_be_downloaded_while_it_grows(
         await expect(page.locator(STATUS)).to_have_text("Finished ✅", timeout=60_000)
 
 
+@pytest.mark.parametrize("minutes", [-10, 10])
+async def test_a_browser_whose_clock_is_wrong(
+    api: Api, add_recipe: Callable[[str, str], None], go: Path, minutes: int
+) -> None:
+    add_recipe("waits", WAITS.format(go=go))
+    async with browsing(api) as browser:
+        page = browser.page
+        await page.add_init_script(f"const now = Date.now; Date.now = () => now() + {minutes} * 60_000")
+        await api.run("waits", await api.create_server(name="web-1"))
+        await browser.open("#/jobs/1")
+        await expect(page.locator(".head .duration")).to_have_text(re.compile(r"^[1-9]\d? s$"), timeout=60_000)
+        go.touch()
+        await expect(page.locator(STATUS)).to_contain_text("Finished ✅", timeout=60_000)
+
+
 async def test_a_server_is_changed_and_removed(api: Api) -> None:
     await two_servers(api)
     async with browsing(api) as browser:

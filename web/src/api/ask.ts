@@ -1,4 +1,5 @@
 import type { TypedDocumentString } from '../generated/operations';
+import { learnClock } from './clock';
 
 /** The server wants a token, and the browser has shown none that is right. */
 export class SignInNeeded extends Error {}
@@ -29,6 +30,7 @@ export async function ask<Result, Variables>(
 }
 
 async function post<Body>(path: string, body: unknown): Promise<Body> {
+  const asked = Date.now();
   let response: Response;
   try {
     response = await fetch(address(path), {
@@ -39,6 +41,7 @@ async function post<Body>(path: string, body: unknown): Promise<Body> {
   } catch (error) {
     throw new Trouble(String(error));
   }
+  learnClock(response.headers.get('Date'), asked);
   if (response.status === 401) throw new SignInNeeded();
   if (response.status === 204) return null as Body;
   try {

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { serverNow } from '../api/clock';
 import { usePlaycast } from '../state/playcast';
 
 /** An instant in the reader's language and time zone. */
@@ -24,13 +25,13 @@ export function seconds(value: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** How long something took, or has taken so far. */
+/** How long something took, or has taken so far. The server's clock counts: `from` is its time. */
 export function Duration({ from, to, known }: { from: string | null; to: string | null; known: number | null }) {
   const running = from !== null && to === null;
-  const [now, setNow] = useState(Date.now());
+  const [now, setNow] = useState(serverNow);
   useEffect(() => {
     if (!running) return;
-    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    const timer = setInterval(() => setNow(serverNow()), 1_000);
     return () => clearInterval(timer);
   }, [running]);
   if (from === null) return null;
