@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -109,3 +110,11 @@ async def rows(page: Page) -> list[str]:
         ".row", "rows => rows.map((row) => row.querySelector('.text')?.textContent)"
     )
     return texts
+
+
+async def expect_rows(page: Page, lines: list[str]) -> None:
+    """These lines are drawn, and no others. Rows come a frame later than the word that all is here."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while (drawn := await rows(page)) != lines and time.monotonic() < deadline:
+        await page.wait_for_timeout(50)
+    assert drawn == lines

@@ -11,7 +11,7 @@ from playwright.async_api import WebSocketRoute, expect
 from yarl import URL
 
 from tests.api import Api
-from tests.browser import browsing, rows
+from tests.browser import browsing, expect_rows
 from tests.serving import serving
 from tests.test_page_walk import DRIP, WAITS, configure, lines_of, more_than
 
@@ -57,7 +57,7 @@ async def test_a_gap_is_seen_and_filled(api: Api, add_recipe: Callable[[str, str
         await expect(page.get_by_text("gaps in what came, asked for again and filled.")).to_be_visible(timeout=120_000)
         await expect(page.get_by_text(WHOLE)).to_be_visible(timeout=120_000)
         await expect(page.locator(".wire")).to_have_attribute("data-ups", str(ups))
-        assert await rows(page) == await lines_of(data_dir, 1)
+        await expect_rows(page, await lines_of(data_dir, 1))
 
 
 async def test_a_server_that_is_killed_and_comes_back(ansible_dir: Path, data_dir: Path) -> None:
@@ -83,7 +83,7 @@ async def test_a_server_that_is_killed_and_comes_back(ansible_dir: Path, data_di
                 await more_than(page, shown)
                 await expect(status).to_have_text("Finished ✅", timeout=150_000)
                 await expect(page.get_by_text(WHOLE)).to_be_visible(timeout=60_000)
-                assert await rows(page) == await lines_of(data_dir, 1)
+                await expect_rows(page, await lines_of(data_dir, 1))
             browser.forgive("net::ERR_")
 
 

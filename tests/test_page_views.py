@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from models.job import ProvisionJob
 from tests.api import Api
-from tests.browser import browsing, rows
+from tests.browser import browsing, expect_rows, rows
 from tests.test_page_walk import WAITS, configure, lines_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -73,7 +73,7 @@ async def test_the_log_of_one_server(api: Api, add_recipe: Callable[[str, str], 
         assert '        "msg": "from second"' not in mine
         await page.get_by_label("Server", exact=True).select_option("all servers")
         await expect(page.locator(".row", has_text="[srv-2]")).not_to_have_count(0)
-        assert await rows(page) == whole
+        await expect_rows(page, whole)
 
         await page.get_by_role("button", name="Fold tasks").click()
         await expect(page.locator(".row.closed")).to_have_text(

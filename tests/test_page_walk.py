@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.api import Api
-from tests.browser import browsing, rows
+from tests.browser import browsing, expect_rows
 from tests.conftest import StartApp
 from tests.sshd import PASSWORD, Sshd
 
@@ -86,7 +86,7 @@ async def test_from_a_new_server_to_a_finished_job(api: Api, sshd: Sshd, data_di
         await expect(page.get_by_role("heading", name="Job 1 · base")).to_be_visible()
         await expect(page.locator(".head [role=status]")).to_have_text("Finished ✅", timeout=120_000)
         await expect(page.get_by_text(re.compile(r"^\d+ lines · whole$"))).to_be_visible()
-        assert await rows(page) == await lines_of(data_dir, 1)
+        await expect_rows(page, await lines_of(data_dir, 1))
         recap = page.get_by_role("row", name="web-1 srv-1")
         await expect(recap.locator("td.number")).to_have_text(["1", "0", "0", "0", "0", "0", "0"])
         assert await page.title() == "✅ Job 1 · base"
@@ -167,7 +167,7 @@ async def test_lost_sockets_lose_no_text(
         await expect(page.get_by_text(re.compile(r"^\d+ lines · whole$"))).to_be_visible(timeout=120_000)
         expected = await lines_of(data_dir, 1)
         assert len(expected) > 360
-        assert await rows(page) == expected
+        await expect_rows(page, expected)
 
 
 def drip_until(go: Path) -> str:

@@ -101,6 +101,10 @@ export class LogView {
 
   /** The log has grown, however often. */
   grow(): void {
+    if (this.store.ended) {
+      this.draw();
+      return;
+    }
     const flood = this.store.lineCount - this.growing > this.visible;
     this.drawLater(this.painted + (flood ? FLOOD_MS : GROWTH_MS) - performance.now());
   }
