@@ -8,14 +8,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible.constants import DEFAULT_GATHERING
-from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.playbook.block import Block
 from ansible.plugins.loader import callback_loader
 
 DOCUMENTATION = """
@@ -31,14 +28,13 @@ requirements:
 """
 
 COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
-META = ("meta", "ansible.builtin.meta", "ansible.legacy.meta")
-FACTS = "facts"  # stands for the task that gathers them, whose id is not known before
 MAX_HOSTS = 1000
 MAX_FILE = 64 << 20  # bytes, after which results are left out
 
 # The neighbour files; plugins cannot import each other in another way.
 _Results: Any = callback_loader.get("playcast_results", class_only=True)
 _Interpreters: Any = callback_loader.get("playcast_interpreters", class_only=True)
+_Progress: Any = callback_loader.get("playcast_progress", class_only=True)
 
 
 def _harmless(method: Callable[..., None]) -> Callable[..., None]:
@@ -69,7 +65,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         self._file = _Lines(self.path)
         self._seq = self._log_end = 0
         self._warned = False
-        self._progress = _Progress()
+        self._progress = _Progress.begin()
         self._play: Any = None
         self._names: dict[str, str] = {}  # of the play's started tasks, by id
         self._running: dict[tuple[str, str], tuple[float, int]] = {}  # by host and task: see v2_runner_on_start
@@ -96,15 +92,15 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         inventory = manager._inventory  # noqa: SLF001 # no public way leads to the hosts
         hosts = [host.get_name() for host in inventory.get_hosts(play.hosts, order=play.order)]
         total = len(inventory.get_hosts(play.hosts, ignore_restrictions=True)) if play.serial else len(hosts)
-        self._progress.play(_id(play), len(hosts), total)
+        self._progress.play(_Progress.id_of(play), len(hosts), total)
         self._write("play", play=self._name(play), hosts=[self.host_name(host) for host in hosts[:MAX_HOSTS]])
 
     @_harmless
     def v2_playbook_on_task_start(self, task: Any, is_conditional: Any = None) -> None:
         """Write a task that starts: once, though the strategy "free" tells it for each host."""
         is_free = self._play.strategy.rpartition(".")[2] in {"free", "host_pinned"}
-        task_id = _id(task)
-        if task.action in META or (is_free and task_id in self._names):
+        task_id = _Progress.id_of(task)
+        if task.action in _Progress.META or (is_free and task_id in self._names):
             return
         self._names[task_id] = self._name(task)
         self._progress.task(task_id)
@@ -119,12 +115,12 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """Remember when it began (seconds), and how often the host had been given up before."""
         name = host.get_name()
-        self._running[name, _id(task)] = (time.monotonic(), self._given_up(name))
+        self._running[name, _Progress.id_of(task)] = (time.monotonic(), self._given_up(name))
 
     @_harmless
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """Remember what an item of a loop said, for the message of the whole."""
-        said = self._said.setdefault((result.host.get_name(), _id(result.task)), [])
+        said = self._said.setdefault((result.host.get_name(), _Progress.id_of(result.task)), [])
         said.append(self.item_message(result.result))
 
     @_harmless
@@ -150,7 +146,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         does not exist comes here without a start: ansible's recap counts it as failed in any case.
         """
         host = result.host.get_name()
-        start = self._running.get((host, _id(result.task)))
+        start = self._running.get((host, _Progress.id_of(result.task)))
         rescued = start is not None and start[1] == self._given_up(host)
         self._done(result, "IGNORED" if ignore_errors else "RESCUED" if rescued else "FAILED")
 
@@ -173,8 +169,8 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
 
     def _done(self, result: Any, status: str) -> None:
         """Write what a task came to on a host."""
-        host, task_id, found = result.host.get_name(), _id(result.task), result.result
-        if result.task.action in META:
+        host, task_id, found = result.host.get_name(), _Progress.id_of(result.task), result.result
+        if result.task.action in _Progress.META:
             return
         start = self._running.pop((host, task_id), None)
         said = self._said.pop((host, task_id), [])
@@ -220,84 +216,6 @@ class _Lines:
         self._torn = written < len(data)
         if self._torn:
             raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fit")
-
-
-class _Progress:
-    """How far the playbook is, among the tasks that its plays hold before anything is included."""
-
-    def __init__(self) -> None:
-        self.shown: float | None = None  # 0..1; never falls
-        self._plans: dict[str, list[str]] = {}  # ids of tasks, by id of the play
-        self._plan: list[str] = []
-        self._before = self._share = 0.0  # tasks in earlier batches of hosts, and in this one
-        self._total = self._hosts = self._started = self._answers = 0
-        self._current = ""
-
-    def plan(self, playbook: Any) -> int | None:
-        """Count the tasks of all plays; None, and no progress, if that fails."""
-        try:
-            self._plans = {_id(play): list(_planned(play)) for play in playbook.get_plays()}
-        except Exception:  # noqa: BLE001 # inner parts of ansible: the job goes on without progress
-            return None
-        self._total = sum(map(len, self._plans.values()))
-        self.shown = 0.0 if self._total else None
-        return self._total
-
-    def play(self, play_id: str, hosts: int, total: int) -> None:
-        """Begin a play on a batch of its hosts; `total` counts the hosts of all batches."""
-        self._before += self._share
-        self._plan = self._plans.get(play_id, [])
-        self._share = len(self._plan) * hosts / total if total else len(self._plan)
-        self._hosts, self._started, self._answers = hosts, 0, 0
-        self._show()
-
-    def task(self, task_id: str) -> None:
-        """Begin a task. Handlers, rescues and what was included are not planned, and do not count."""
-        if task_id in self._plan or (not self._started and FACTS in self._plan):
-            self._current, self._answers = task_id, 0
-            self._started += 1
-            self._show()
-
-    def result(self, task_id: str) -> None:
-        """Count a host that is done with a task."""
-        if task_id == self._current:
-            self._answers += 1
-            self._show()
-
-    def finish(self) -> None:
-        """Nothing is left to do."""
-        if self.shown is not None:
-            self.shown = 1.0
-
-    def _show(self) -> None:
-        if self.shown is not None:
-            begun = self._started - 1 + min(1.0, self._answers / max(1, self._hosts)) if self._started else 0.0
-            done = self._before + self._share * min(1.0, begun / max(1, len(self._plan)))
-            self.shown = max(self.shown, min(0.999, round(done / self._total, 3)))
-
-
-def _planned(play: Any) -> Iterator[str]:
-    """Yield the ids of a play's tasks, those for trouble (`rescue`) left out, and FACTS if it gathers them."""
-    if boolean(play.gather_facts, strict=False) or (play.gather_facts is None and DEFAULT_GATHERING != "explicit"):
-        yield FACTS
-    pending = list(play.compile())
-    while pending:
-        task = pending.pop()
-        if isinstance(task, Block):
-            pending += [*task.block, *task.always]
-        elif task.action not in META and _is_chosen(set(task.tags), set(play.only_tags), set(play.skip_tags)):
-            yield _id(task)
-
-
-def _is_chosen(tags: set[str], only: set[str], skip: set[str]) -> bool:
-    """Whether a job with these tags runs a task; ansible's own answer would settle the task's templates for good."""
-    tags = tags or {"untagged"}
-    wanted = tags & (only | {"always"}) or ("tagged" in only and tags != {"untagged"})
-    return bool(wanted or ("all" in only and "never" not in tags)) and not tags & skip
-
-
-def _id(what: Any) -> str:
-    return str(what._uuid)  # noqa: SLF001 # plays and tasks have no other name of their own
 
 
 def _path(task: Any) -> str:
