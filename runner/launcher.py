@@ -43,13 +43,13 @@ def main(room: Path) -> None:
     os.umask(0o077)
     try:
         forks = _Forks(*map(_load, _Forks._fields))
-        forks.warm.preload()
+        forks.preload.preload()
         _check_forkable()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(str(room / SOCKET))
             (room / SOCKET).chmod(0o600)
             listener.listen(64)
-            sys.stdout.write(f"{READY} {forks.warm.ansible_version()}\n")
+            sys.stdout.write(f"{READY} {forks.preload.ansible_version()}\n")
             sys.stdout.flush()
             # A reader of the first line must not wait for more.
             _leave(1)
@@ -85,8 +85,9 @@ def _directory(pid: int) -> str:
 
 
 class _Forks(NamedTuple):
-    """The code that runs in the forks: files beside this one."""
+    """The code that runs before the forks and in them: files beside this one."""
 
+    preload: ModuleType
     warm: ModuleType
     supervise: ModuleType
     child: ModuleType

@@ -180,17 +180,17 @@ async def test_a_launcher_whose_directory_was_removed(start_app: StartApp, gate:
 
 
 BREAKS = {
-    "raises": ("warm", "def preload(): raise ImportError('no such part')", "ImportError: no such part"),
-    "dies": ("warm", "def preload(): os._exit(9)", "it ended with code 9"),
-    "hangs": ("warm", "def preload(): import time; time.sleep(60)", "it took too long"),
+    "raises": ("preload", "def preload(): raise ImportError('no such part')", "ImportError: no such part"),
+    "dies": ("preload", "def preload(): os._exit(9)", "it ended with code 9"),
+    "hangs": ("preload", "def preload(): import time; time.sleep(60)", "it took too long"),
     "prints": ("launcher", "print('hello', flush=True)", "it ended with code 0"),
     "thread": (
-        "warm",
-        "def preload(): threading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "preload",
+        "import threading\ndef preload(): threading.Thread(target=threading.Event().wait, daemon=True).start()",
         "RuntimeError: 2 threads after the imports: a fork would lose all but one",
     ),
     "file": (
-        "warm",
+        "preload",
         "def preload(): sys.held = open('/etc/passwd')",
         "RuntimeError: /etc/passwd is open after the imports: a fork would close it",
     ),
@@ -211,7 +211,7 @@ async def test_a_launcher_that_fails_its_test(
     path = own_files / f"{file}.py"
     # Before its last lines, which run the program.
     path.write_text(path.read_text().replace('if __name__ == "__main__":', f'{code}\nif __name__ == "__main__":'))
-    if file in {"warm", "mask"}:
+    if file in {"preload", "warm", "mask"}:
         path.write_text(f"{path.read_text()}\n{code}\n")
     monkeypatch.setattr(warmstart, "RETRY_SECONDS", 0.0)
     if broken == "hangs":

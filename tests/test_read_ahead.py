@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from runner import warm
+from runner import preload
 
 # In a process of its own: it changes ansible's inside.
 PROGRAM = """
 import importlib.util, io, json, sys, zipfile
 from datetime import UTC, datetime
 
-spec = importlib.util.spec_from_file_location("warm", sys.argv[1])
-warm = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(warm)
+spec = importlib.util.spec_from_file_location("preload", sys.argv[1])
+preload = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(preload)
 
 from ansible.executor import module_common
 from ansible.utils.collection_loader import _collection_finder as collections
@@ -32,7 +32,7 @@ def counting(name, function):
 
 module_common.recursive_finder = counting("find", find)
 collections._meta_yml_to_dict = counting("parse", parse)
-warm.preload()
+preload.preload()
 left = sorted(name for name in sys.modules if name.startswith("ansible_collections"))
 finders = [type(finder).__name__ for finder in sys.meta_path if "Ansible" in type(finder).__name__]
 ahead = dict(calls)
@@ -52,7 +52,8 @@ def payload(finder, name):
         metadata = finder(name, full_name, source, made, datetime.now(UTC), extensions)
         return [(file, made.read(file).hex()) for file in made.namelist()], repr(metadata)
 
-same = {name: payload(module_common.recursive_finder, name) == payload(find, name) for name in [*warm._SENT, "group"]}
+names = [*preload._SENT, "group"]
+same = {name: payload(module_common.recursive_finder, name) == payload(find, name) for name in names}
 with open(collections.__file__.replace("utils/collection_loader/_collection_finder.py",
           "config/ansible_builtin_runtime.yml"), "rb") as file:
     text = file.read()
@@ -67,7 +68,7 @@ OWN = "# mine\nfrom ansible.module_utils.common.text.converters import to_text\n
 
 
 def told(ansible_dir: Path, *places: Path) -> dict[str, object]:
-    command = [sys.executable, "-P", "-c", PROGRAM, warm.__file__, *map(str, places)]
+    command = [sys.executable, "-P", "-c", PROGRAM, preload.__file__, *map(str, places)]
     env = {"ANSIBLE_CONFIG": str(ansible_dir / "ansible.cfg"), "LANG": "C.UTF-8", "HOME": str(ansible_dir)}
     run = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -77,7 +78,7 @@ def told(ansible_dir: Path, *places: Path) -> dict[str, object]:
 
 def test_it_is_what_ansible_would_read(ansible_dir: Path) -> None:
     answer = told(ansible_dir)
-    assert answer["same"] == dict.fromkeys([*warm._SENT, "group"], True)
+    assert answer["same"] == dict.fromkeys([*preload._SENT, "group"], True)
     assert answer["routing"] is True
     # Nothing of it ran in the launcher itself, and a job reads the rest alone: one module that is not usual.
     assert answer["ahead"] == {"find": 0, "parse": 0}
@@ -91,35 +92,35 @@ def test_somebodys_own_module_utils_come_first(ansible_dir: Path, tmp_path: Path
     (own / "basic.py").write_text(OWN)
     answer = told(ansible_dir, own)
     assert answer["basic"] == OWN
-    assert answer["same"] == dict.fromkeys([*warm._SENT, "group"], True)
-    assert answer["calls"] == {"find": len(warm._SENT) + 2, "parse": 0}
+    assert answer["same"] == dict.fromkeys([*preload._SENT, "group"], True)
+    assert answer["calls"] == {"find": len(preload._SENT) + 2, "parse": 0}
 
 
 def test_a_fork_that_fails_says_why(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="ansible's modules could not be read ahead"):
-        warm._in_fork(lambda: 1 // 0)  # type: ignore[arg-type,return-value]  # it never returns
+        preload._in_fork(lambda: 1 // 0)  # type: ignore[arg-type,return-value]  # it never returns
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
 # Its fork has more to say than a pipe holds, and says it when the parent has gone.
 FORK = """
 import importlib.util, os, sys, time
-spec = importlib.util.spec_from_file_location("warm", sys.argv[1])
-warm = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(warm)
+spec = importlib.util.spec_from_file_location("preload", sys.argv[1])
+preload = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(preload)
 
 def find():
     print(os.getpid(), flush=True)
     time.sleep(float(sys.argv[2]))
     return b"x" * 1_000_000
 
-warm._in_fork(find)
+preload._in_fork(find)
 """
 
 
 @pytest.mark.parametrize("seconds", ["0", "600"])
 def test_the_fork_ends_with_the_launcher(seconds: str) -> None:
-    words = [sys.executable, "-c", FORK, warm.__file__, seconds]
+    words = [sys.executable, "-c", FORK, preload.__file__, seconds]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert int(process.stdout.readline()) != process.pid
