@@ -30,6 +30,7 @@ from runner.inventory import (
 )
 from runner.jobdir import JobDir
 from runner.memfile import sealed
+from runner.process import MARK
 from runner.recipes import Recipe
 from runner.servers import tags_of
 from runner.sidecar import Sidecar
@@ -105,7 +106,8 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
         "first_contacts": _first_contacts(targets),
         "argv": [*_child(engine.log_cap), program, *_arguments(job, job_dir, recipe.playbook)],
         "script": program,
-        "env": _environment(engine.recipes.ansible_dir, job_dir, scratch, targets, recipe.sidecar),
+        "env": _environment(engine.recipes.ansible_dir, job_dir, scratch),
+        "settings": _settings(job_dir, scratch, targets, recipe.sidecar),
         "scratch": scratch,
         "timeout": job.timeout_seconds,
         "grace": engine.cancel_grace,
@@ -199,14 +201,9 @@ def find_ansible_playbook() -> str:
     return found
 
 
-def _environment(
-    ansible_dir: Path, job_dir: JobDir, scratch: str, targets: list[Target], sidecar: Sidecar
-) -> dict[str, str]:
+def _environment(ansible_dir: Path, job_dir: JobDir, scratch: str) -> dict[str, str]:
     """The job's environment, built from nothing: none of the server's own variables reaches a playbook."""
-    kinds = {target.server.auth for target in targets}
-    if ServerAuthKind.PASSWORD in kinds and shutil.which("sshpass") is None:
-        raise LaunchFailed("sshpass is not installed, and a server of this job logs in with a password")
-    environment = {
+    return {
         "PATH": f"{_PROGRAMS}:{Path(sys.executable).parent}:{_PATH}",
         "HOME": _home(scratch),
         "LANG": "C.UTF-8",
@@ -215,10 +212,22 @@ def _environment(
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "ANSIBLE_CONFIG": str(ansible_dir / "ansible.cfg"),
+        MARK: str(job_dir.path),
+    }
+
+
+def _settings(job_dir: JobDir, scratch: str, targets: list[Target], sidecar: Sidecar) -> dict[str, str]:
+    """What ansible gets as if it stood in its environment, and what a task starts does not get (runner/hooks.py)."""
+    kinds = {target.server.auth for target in targets}
+    if ServerAuthKind.PASSWORD in kinds and shutil.which("sshpass") is None:
+        raise LaunchFailed("sshpass is not installed, and a server of this job logs in with a password")
+    settings = {
         "ANSIBLE_HOME": f"{scratch}/ansible",
         "ANSIBLE_LOCAL_TEMP": f"{scratch}/ansible/tmp",
         # Per job: a control socket shared between credentials would let one log in as the other.
         "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{scratch}/cp",
+        # The two formats that Playcast writes.
+        "ANSIBLE_INVENTORY_ENABLED": "yaml,ini",
         "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
         # The default mechanism would leave the password in shared memory after a kill.
@@ -226,15 +235,15 @@ def _environment(
         "PLAYCAST_EVENTS": str(job_dir.events),
     }
     if not sidecar.pipelining:
-        environment["ANSIBLE_PIPELINING"] = "False"
+        settings["ANSIBLE_PIPELINING"] = "False"
     if sidecar.fact_cache is not None:
-        environment |= {"ANSIBLE_CACHE_PLUGIN": "playcast_facts", "PLAYCAST_FACTS": str(_FACTS_FD)}
+        settings |= {"ANSIBLE_CACHE_PLUGIN": "playcast_facts", "PLAYCAST_FACTS": str(_FACTS_FD)}
         # Only where there are none.
-        environment["ANSIBLE_GATHERING"] = "smart"
+        settings["ANSIBLE_GATHERING"] = "smart"
     if ServerAuthKind.SSH_KEY in kinds:
         # A private agent for this job: the key goes into it and never to disk.
-        environment["ANSIBLE_SSH_AGENT"] = "auto"
-    return environment
+        settings["ANSIBLE_SSH_AGENT"] = "auto"
+    return settings
 
 
 def _home(scratch: str) -> str:

@@ -14,7 +14,7 @@ from runner.errors import LaunchFailed
 from runner.findings import read_findings
 from runner.jobdir import JobDir
 from runner.memfile import sealed
-from runner.process import end_all
+from runner.process import MARK, end_all
 
 SECONDS = 60
 PREFIX = "test-"
@@ -77,6 +77,9 @@ def _write(job_dir: JobDir, ansible_dir: Path, scratch: Path) -> None:
             "TMPDIR": str(scratch),
             "PYTHONDONTWRITEBYTECODE": "1",
             "ANSIBLE_CONFIG": str(ansible_dir / "ansible.cfg"),
+            MARK: str(job_dir.path),
+        },
+        "settings": {
             "ANSIBLE_HOME": str(scratch / "ansible"),
             "ANSIBLE_LOCAL_TEMP": str(scratch / "ansible/tmp"),
             "ANSIBLE_REMOTE_TEMP": str(scratch / "remote"),

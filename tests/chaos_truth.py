@@ -60,7 +60,7 @@ def _check_nothing_is_left(run: Run, jobs: int) -> None:
     specs = []
     for number in range(1, jobs + 1):
         job_dir = JobDir(run.keeper.data_dir / "jobs", number)
-        assert marked(f"PLAYCAST_EVENTS={job_dir.events}") == []
+        assert marked(f"PLAYCAST_JOB={job_dir.path}") == []
         specs.append(job_dir.read_json(job_dir.spec) or {})
     scratch = {str(spec["scratch"]) for spec in specs}
     assert scratch <= run.keeper.made()

@@ -143,9 +143,9 @@ def traces(secret: str) -> list[bytes]:
 def ansible_dir_that_tells(ansible_dir: Path, add_recipe: AddRecipe) -> Path:
     add_recipe("tells", PRINTS)
     (ansible_dir / "recipes" / "tells.yml").write_text(SIDECAR)
-    (ansible_dir / "callback_plugins" / "letters.py").write_text(LETTERS)
-    config = ansible_dir / "ansible.cfg"
-    config.write_text(config.read_text().replace("playcast_events", "playcast_events, letters"))
+    plugins = ansible_dir / "playbooks" / "callback_plugins"
+    plugins.mkdir()
+    (plugins / "letters.py").write_text(LETTERS)
     return ansible_dir
 
 

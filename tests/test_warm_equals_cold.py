@@ -87,7 +87,7 @@ MANY = """
       ansible.builtin.debug:
         msg:
           config: "{{ lookup('config', 'DEFAULT_FORKS', 'DEFAULT_LOCAL_TMP', 'ANSIBLE_HOME', 'COLOR_OK') }}"
-          env: "{{ query('env', 'HOME', 'PATH', 'LANG', 'TMPDIR', 'PYTHONUNBUFFERED', 'PLAYCAST_EVENTS') }}"
+          env: "{{ query('env', 'HOME', 'PATH', 'LANG', 'TMPDIR', 'PYTHONUNBUFFERED', 'PLAYCAST_JOB') }}"
           umask: "{{ lookup('pipe', 'umask') }}"
           signals: "{{ 'x' | signals }} {{ lookup('pipe', 'grep ^Sig[BIC] /proc/self/status') }}"
           magic: "{{ [ansible_version.full, ansible_playbook_python, ansible_forks, ansible_verbosity] }}"

@@ -20,11 +20,14 @@ name: playcast_events
 type: notification
 short_description: Append the events of a job to a file
 description:
-  - Appends one JSON line per event to the file that the environment variable E(PLAYCAST_EVENTS) names.
-  - Without the variable it does nothing.
+  - Appends one JSON line per event to a file.
   - Each line carries the size of the log before and after the event, so that a reader finds the place in the log.
-requirements:
-  - Listed in callbacks_enabled.
+options:
+  file:
+    description: The file; without one the plugin does nothing.
+    type: str
+    env:
+      - name: PLAYCAST_EVENTS
 """
 
 COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
@@ -56,12 +59,12 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     """Writes the events. A file that cannot be written is a warning in the log and never fails the job."""
 
     CALLBACK_NAME = "playcast_events"
+    CALLBACK_NEEDS_ENABLED = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Remember the file's name; the file is opened by the first event."""
+        """Begin with nothing written; `set_options` names the file, which the first event opens."""
         super().__init__(*args, **kwargs)
-        self.path = os.environ.get("PLAYCAST_EVENTS", "")
-        self.disabled = not self.path
+        self.path = ""
         self._file = _Lines(self.path)
         self._seq = self._log_end = 0
         self._warned = False
@@ -70,6 +73,13 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         self._names: dict[str, str] = {}  # of the play's started tasks, by id
         self._running: dict[tuple[str, str], tuple[float, int]] = {}  # by host and task: see v2_runner_on_start
         self._said: dict[tuple[str, str], list[str]] = {}  # by failed items of a loop; by host and task
+
+    def set_options(self, *args: Any, **kwargs: Any) -> None:
+        """Take the file's name from ansible, which may know it without any program that it starts knowing it too."""
+        super().set_options(*args, **kwargs)
+        self.path = self.get_option("file") or ""
+        self.disabled = not self.path
+        self._file = _Lines(self.path)
 
     def warn_once(self, text: str) -> None:
         """Say it in the log, unless something was said before."""

@@ -1,0 +1,95 @@
+"""What Playcast hooks into the ansible of a job: its settings, its plugins, and who judges an exit code of ssh.
+
+Standard library and ansible alone: `runner/child.py` loads this file by its path into the process that runs ansible,
+before ansible reads its configuration. The hooks use private parts of ansible-core, tried with 2.19 to 2.22; where one
+is missing, the job goes on in the way that its function says.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+from collections import ChainMap
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PLUGINS = Path(__file__).with_name("plugins")
+_SSH = "ansible.plugins.connection.ssh"
+# bin/sshpass writes it where sshpass itself says that the password is wrong.
+_WRONG_PASSWORD = b"playcast: Invalid/incorrect password"
+
+
+def hook_in(settings: Mapping[str, str]) -> None:
+    """Prepare ansible for a job; `settings` are names and values of its environment variables."""
+    hide_settings(settings)
+    add_plugins()
+    let_ssh_judge()
+
+
+def hide_settings(settings: Mapping[str, str]) -> None:
+    """Let ansible find `settings` as in its environment, and no program that it starts.
+
+    A task that runs ansible-playbook itself must find what it would find by hand. If ansible reads its environment in
+    another way than it did, the settings stand in the environment after all.
+    """
+    manager = importlib.import_module("ansible.config.manager").ConfigManager
+    read = getattr(manager, "_loop_entries", None)
+    if read is None:
+        os.environ.update(settings)
+        return
+
+    def read_with_settings(self: object, container: Mapping[str, Any], *rest: Any) -> Any:  # noqa: ANN401 (ansible's own)
+        if container is os.environ:
+            # The environment first: ansible writes into it where the agent listens that it has started.
+            container = ChainMap(os.environ, dict(settings))
+        return read(self, container, *rest)
+
+    manager._loop_entries = read_with_settings
+
+
+def add_plugins() -> None:
+    """Let ansible find Playcast's plugins, whatever directories its configuration names."""
+    loaders = importlib.import_module("ansible.plugins.loader")
+    loaders.callback_loader.add_directory(str(PLUGINS / "callback"))
+    loaders.cache_loader.add_directory(str(PLUGINS / "cache"))
+
+
+def let_ssh_judge() -> None:
+    """Take an exit code below 255 behind sshpass for the remote command's own, as it is behind ssh.
+
+    ansible-core 2.19 takes 1 to 6 for sshpass's, so that a failed task of a server with a password looks as if the
+    server did not answer. In a job `runner/bin/sshpass` ends with 255 where sshpass itself fails. Without the part
+    that is replaced here ansible judges as it likes.
+    """
+    loader = importlib.import_module("ansible.plugins.loader").PluginLoader
+    load = getattr(loader, "_load_module_source", None)
+    if _SSH in sys.modules:
+        _replace_judge(sys.modules[_SSH])
+    elif load is not None:
+
+        def load_and_replace(self: object, *given: Any, **named: Any) -> ModuleType:  # noqa: ANN401 (ansible's own)
+            module: ModuleType = load(self, *given, **named)
+            if module.__name__ == _SSH:
+                _replace_judge(module)
+            return module
+
+        loader._load_module_source = load_and_replace
+
+
+def _replace_judge(ssh: ModuleType) -> None:
+    judge = getattr(ssh, "_handle_error", None)
+    if judge is None or getattr(judge, "is_playcasts", False):
+        return
+
+    def judge_ssh(remaining: int, command: bytes, result: tuple[int, bytes, bytes], *rest: Any, **named: Any) -> None:  # noqa: ANN401 (ansible's own)
+        code, out, err = result
+        if code == 255 and _WRONG_PASSWORD in err:
+            # Ansible knows this code: it tries no further, which would lock the account.
+            judge(remaining, b"sshpass", (5, out, err), *rest, **named)
+        judge(remaining, b"ssh" if command == b"sshpass" else command, result, *rest, **named)
+
+    judge_ssh.is_playcasts = True  # type: ignore[attr-defined]  # tells it from ansible's own
+    with contextlib.suppress(AttributeError):
+        ssh._handle_error = judge_ssh  # type: ignore[attr-defined]
