@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import pwd
 import secrets
 import shutil
 import stat
@@ -17,6 +16,7 @@ from typing import Any
 from models import JobHost, ProvisionJob, Server, ServerAuthKind
 from runner import child, interpreters
 from runner.engine import Engine
+from runner.environment import environment, settings
 from runner.errors import LaunchFailed
 from runner.inventory import (
     Target,
@@ -30,15 +30,11 @@ from runner.inventory import (
 )
 from runner.jobdir import JobDir
 from runner.memfile import sealed
-from runner.process import MARK
 from runner.recipes import Recipe
 from runner.servers import tags_of
 from runner.sidecar import Sidecar
 from runner.start import Starter
 
-# Our own, in front of all others: sshpass.
-_PROGRAMS = Path(__file__).with_name("bin")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SECRET_FD = 3
 _WORDS_FD = 4
 _FACTS_FD = 5
@@ -106,7 +102,7 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
         "first_contacts": _first_contacts(targets),
         "argv": [*_child(engine.log_cap), program, *_arguments(job, job_dir, recipe.playbook)],
         "script": program,
-        "env": _environment(engine.recipes.ansible_dir, job_dir, scratch),
+        "env": environment(engine.recipes.ansible_dir, job_dir, scratch),
         "settings": _settings(job_dir, scratch, targets, recipe.sidecar),
         "scratch": scratch,
         "timeout": job.timeout_seconds,
@@ -134,13 +130,13 @@ def _keep_connections(
     over_ssh = [target for target in targets if target.server.auth is not ServerAuthKind.LOCAL]
     over_ssh = [target for target in over_ssh if target.server.host_key or not target.server.strict_host_key]
     config = engine.recipes.ansible_dir / "ansible.cfg"
-    settings = config.read_text(errors="replace") if over_ssh and config.is_file() else ""
+    content = config.read_text(errors="replace") if over_ssh and config.is_file() else ""
     stems = []
     for target in over_ssh:
         host_vars = hosts[host_name(target.server.id)]
         pinned = target.server.host_key
         stem = engine.connections.stem(
-            host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, settings
+            host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, content
         )
         if stem is not None:
             keep_connection(host_vars, stem, engine.connections.seconds)
@@ -201,57 +197,22 @@ def find_ansible_playbook() -> str:
     return found
 
 
-def _environment(ansible_dir: Path, job_dir: JobDir, scratch: str) -> dict[str, str]:
-    """The job's environment, built from nothing: none of the server's own variables reaches a playbook."""
-    return {
-        "PATH": f"{_PROGRAMS}:{Path(sys.executable).parent}:{_PATH}",
-        "HOME": _home(scratch),
-        "LANG": "C.UTF-8",
-        "TMPDIR": scratch,
-        # Without it the lines of loops and retries come late.
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "ANSIBLE_CONFIG": str(ansible_dir / "ansible.cfg"),
-        MARK: str(job_dir.path),
-    }
-
-
 def _settings(job_dir: JobDir, scratch: str, targets: list[Target], sidecar: Sidecar) -> dict[str, str]:
-    """What ansible gets as if it stood in its environment, and what a task starts does not get (runner/hooks.py)."""
+    """The settings for the ansible of this job."""
     kinds = {target.server.auth for target in targets}
     if ServerAuthKind.PASSWORD in kinds and shutil.which("sshpass") is None:
         raise LaunchFailed("sshpass is not installed, and a server of this job logs in with a password")
-    settings = {
-        "ANSIBLE_HOME": f"{scratch}/ansible",
-        "ANSIBLE_LOCAL_TEMP": f"{scratch}/ansible/tmp",
-        # Per job: a control socket shared between credentials would let one log in as the other.
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{scratch}/cp",
-        # The two formats that Playcast writes.
-        "ANSIBLE_INVENTORY_ENABLED": "yaml,ini",
-        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
-        # The default mechanism would leave the password in shared memory after a kill.
-        "ANSIBLE_SSH_PASSWORD_MECHANISM": "sshpass",
-        "PLAYCAST_EVENTS": str(job_dir.events),
-    }
+    chosen = settings(job_dir, scratch)
     if not sidecar.pipelining:
-        settings["ANSIBLE_PIPELINING"] = "False"
+        chosen["ANSIBLE_PIPELINING"] = "False"
     if sidecar.fact_cache is not None:
-        settings |= {"ANSIBLE_CACHE_PLUGIN": "playcast_facts", "PLAYCAST_FACTS": str(_FACTS_FD)}
+        chosen |= {"ANSIBLE_CACHE_PLUGIN": "playcast_facts", "PLAYCAST_FACTS": str(_FACTS_FD)}
         # Only where there are none.
-        settings["ANSIBLE_GATHERING"] = "smart"
+        chosen["ANSIBLE_GATHERING"] = "smart"
     if ServerAuthKind.SSH_KEY in kinds:
         # A private agent for this job: the key goes into it and never to disk.
-        settings["ANSIBLE_SSH_AGENT"] = "auto"
-    return settings
-
-
-def _home(scratch: str) -> str:
-    """The account's own home; a container may run under a number that has no account."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        return scratch
+        chosen["ANSIBLE_SSH_AGENT"] = "auto"
+    return chosen
 
 
 async def _start_supervisor(starter: Starter, job_dir: JobDir, private: list[bytes]) -> None:
