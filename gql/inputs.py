@@ -73,7 +73,10 @@ class RetryJobInput:
     """A finished job to run again."""
 
     job_id: strawberry.ID
-    failed_hosts_only: bool | None = False
+    failed_hosts_only: bool | None = strawberry.field(
+        default=False,
+        description="Only on servers for which not every play that names them came to its end (`JobHost.served`).",
+    )
     idempotency_key: str | None = None
 
 

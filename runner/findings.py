@@ -15,6 +15,7 @@ from runner.inventory import fingerprint, host_name, learned_keys
 from runner.jobdir import JobDir
 from runner.logcap import log_was_cut
 from runner.process import this_boot
+from runner.sidecar import Expects
 from runner.wording import Trouble, plain
 
 Recap = dict[str, dict[str, int]]
@@ -37,10 +38,12 @@ _UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for resp
 class Told:
     """What the events tell: the last recap, the first trouble of each host, and the hosts that a play named.
 
-    `interpreters` says for a host where ansible found its Python, if it had to look.
+    `unserved` says why a play did not come to its end on a host that it names (`playcast_served`). `interpreters` says
+    for a host where ansible found its Python, if it had to look.
     """
 
     recap: Recap | None = None
+    unserved: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Trouble] = field(default_factory=dict)
     away: dict[str, Trouble] = field(default_factory=dict)
     played: set[str] = field(default_factory=set)
@@ -51,6 +54,7 @@ class Told:
         kind, host, hosts = event.get("kind"), event.get("host"), event.get("hosts")
         if kind == "recap" and isinstance(hosts, dict):
             self.recap = {name: _counters(given) for name, given in hosts.items()}
+            self.unserved = _texts(event.get("unserved"))
         elif kind == "play" and isinstance(hosts, list):
             self.played.update(name for name in hosts[:_MOST_HOSTS] if isinstance(name, str))
         elif kind == "host" and isinstance(host, str):
@@ -78,6 +82,7 @@ class Findings:
     unanswered: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     pinned: Mapping[str, str | None] = field(default_factory=dict)
+    expects: Expects = Expects.ALL
     removed: bool = False
     rebooted: bool = False
     disk_full: bool = False
@@ -87,7 +92,7 @@ class Findings:
 
 def read_findings(job_dir: JobDir) -> Findings:
     """What the job in `job_dir` left. It reads a file of any size: call it in a thread."""
-    run = job_dir.read_json(job_dir.run)
+    run, spec = job_dir.read_json(job_dir.run), job_dir.read_json(job_dir.spec) or {}
     log, cut = _log(job_dir.log), log_was_cut(job_dir.log)
     last_line = plain(log.rstrip().rpartition("\n")[2])
     keys = learned_keys(_text(job_dir.known_hosts))
@@ -95,11 +100,12 @@ def read_findings(job_dir: JobDir) -> Findings:
         end=job_dir.read_json(job_dir.exit),
         told=_told(job_dir.events),
         # The end of a log that was cut tells nothing about the end of the job.
-        error=None if cut else _error(log, _ansible_dir(job_dir)),
+        error=None if cut else _error(log, _ansible_dir(spec)),
         last_line=None if cut else last_line or None,
         unanswered=_UNANSWERED.search(log) is not None,
         users=dict(_users(_text(job_dir.hosts))),
         pinned={host_name(server_id): fingerprint(key) for server_id, key in keys.items()},
+        expects=_expects(spec),
         removed=not job_dir.claimed(),
         rebooted=run is not None and run.get("boot_id") != this_boot(),
         disk_full=_full(job_dir.path),
@@ -127,6 +133,11 @@ def _object(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _texts(given: object) -> dict[str, str]:
+    texts = given if isinstance(given, dict) else {}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
 def _counters(given: object) -> dict[str, int]:
@@ -158,9 +169,14 @@ def _error(log: str, ansible_dir: Path) -> str | None:
     return plain(text) + (f" ({plain(origin[1])})" if origin else "")
 
 
-def _ansible_dir(job_dir: JobDir) -> Path:
+def _expects(spec: dict[str, Any]) -> Expects:
+    """What the recipe said when the job began; jobs of earlier versions expect all."""
+    return next((known for known in Expects if known == spec.get("expects")), Expects.ALL)
+
+
+def _ansible_dir(spec: dict[str, Any]) -> Path:
     """Where the playbooks are; people know them by their path below it."""
-    env = (job_dir.read_json(job_dir.spec) or {}).get("env")
+    env = spec.get("env")
     return Path(str(env.get("ANSIBLE_CONFIG"))).parent if isinstance(env, dict) else Path()
 
 

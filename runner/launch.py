@@ -109,6 +109,7 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
         "grace": engine.cancel_grace,
         "connections": _keep_connections(engine, job, recipe, targets, hosts),
         "interpreters": interpreters.kept(targets, datetime.now(UTC)),
+        "expects": recipe.sidecar.expects,
     }
     job_dir.make()
     job_dir.link_group_vars(engine.recipes.ansible_dir / "group_vars")

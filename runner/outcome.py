@@ -10,6 +10,7 @@ from models import FailureReason, JobStatus
 from runner.child import LOG_UNWRITABLE
 from runner.findings import Findings, Recap, read_findings
 from runner.jobdir import JobDir
+from runner.sidecar import Expects
 from runner.wording import Cause, away, failed, plain
 
 INTERRUPTED = 99
@@ -18,6 +19,10 @@ _MOST_NAMED = 5
 _MOST_CAUSES = 3
 _UNKNOWN = "it is not known how far it came"
 _THEN = "look at the servers, then run it again"
+_LEFT = {
+    "ABORTED": Cause("a play ended early for ", ": it stops where others fail (any_errors_fatal or the like)"),
+    "NOT_STARTED": Cause("the playbook did not get to ", ", since an earlier play or batch failed"),
+}
 _CUT_OFF = "it was stopped, since its worker could not reach the database (PLAYCAST_ON_PARTITION)"
 
 
@@ -113,29 +118,44 @@ def _our_trouble(code: int, found: Findings) -> str | None:
 
 
 def _by_recap(code: int, recap: Recap, hosts: Mapping[str, str], found: Findings) -> Outcome:
-    """SUCCESS needs exit code 0 and a recap that names every requested host without a failure."""
+    """SUCCESS needs exit code 0, and each requested host named by a play, with no failure and all its plays ended."""
     all_hosts = {**hosts, **{host: plain(host, 64) for host in recap if host not in hosts and code}}
-    broken = [host for host in all_hosts if recap.get(host, {}).get("failed", 0)]
-    lost = [host for host in all_hosts if recap.get(host, {}).get("unreachable", 0)]
+    # With exit code 0 the playbook has taken its hosts back after a failure: a recipe may say that this will do.
+    counted = recap if code or found.expects is Expects.ALL else {}
+    broken = [host for host in all_hosts if counted.get(host, {}).get("failed", 0)]
+    lost = [host for host in all_hosts if counted.get(host, {}).get("unreachable", 0)]
+    early = found.told.unserved if counted else {}
+    left = {host: why for host, why in early.items() if host in all_hosts and why in _LEFT}
     missing = [host for host in hosts if host not in recap]
     parts = [
         *_grouped(((failed(found.told.failed.get(host)), host) for host in broken), all_hosts),
         *_grouped(((_away(host, found), host) for host in lost), all_hosts),
-        *_grouped(((Cause("no task ran on "), host) for host in missing), all_hosts),
+        *_grouped(((_LEFT[why], host) for host, why in left.items()), all_hosts),
+        *_grouped(((Cause("no play names "), host) for host in missing if _counts(missing, hosts, found)), all_hosts),
     ]
     told = "; ".join(parts)
     if broken:
-        return _error(FailureReason.PLAYBOOK_FAILED, told, code)
+        return _error(FailureReason.PLAYBOOK_FAILED, told + _taken_back(code), code)
     if lost:
-        return _error(FailureReason.HOST_UNREACHABLE, told, code)
+        return _error(FailureReason.HOST_UNREACHABLE, told + _taken_back(code), code)
     if trouble := _our_trouble(code, found):
         return _error(FailureReason.WORKER_LOST, f"{trouble}, after the recap: {_THEN}", code)
-    if missing:
-        return _error(FailureReason.PLAYBOOK_FAILED, f"{told}{_why_missing(missing, recap, found)}", code)
-    if code:
+    if code and not left:
         why = found.error or "the log says why"
         return _error(FailureReason.PLAYBOOK_FAILED, f"ansible ended with exit code {code}: {why}", code)
+    if told:
+        return _error(FailureReason.PLAYBOOK_FAILED, f"{told}{_why_missing(missing, recap)}", code)
     return Outcome(JobStatus.SUCCESS, None, None, code)
+
+
+def _counts(missing: list[str], hosts: Mapping[str, str], found: Findings) -> bool:
+    """Whether it is an error that no play names some of the requested hosts."""
+    return found.expects is Expects.ALL or (found.expects is Expects.SOME and len(missing) == len(hosts))
+
+
+def _taken_back(code: int) -> str:
+    """What to say of a failure that did not stop the playbook."""
+    return "" if code else ", though the playbook went on to its end (a recipe may allow it: `expects: some`)"
 
 
 def _away(host: str, found: Findings) -> Cause:
@@ -143,9 +163,9 @@ def _away(host: str, found: Findings) -> Cause:
     return away(found.told.away.get(host), server_id, found.users.get(host, "its user"), found.pinned.get(host))
 
 
-def _why_missing(missing: list[str], recap: Recap, found: Findings) -> str:
-    if found.told.played.issuperset(missing):
-        return f", though a play names {'it' if len(missing) == 1 else 'them'}"
+def _why_missing(missing: list[str], recap: Recap) -> str:
+    if not missing:
+        return ""
     if list(recap) == ["localhost"]:
         return ": the playbook ran on localhost alone; does its `hosts:` name the servers?"
     return ": does the playbook's `hosts:` name a tag that is missing?"

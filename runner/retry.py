@@ -13,8 +13,9 @@ async def retry_job(
 ) -> ProvisionJob:
     """Run the recipe of a finished job again as it stands now, with the same options and variables.
 
-    Refused: NOT_FOUND, JOB_NOT_FINISHED, INVALID if no host failed, and whatever refuses a new run. Without a recap it
-    is not known which hosts were done, so all count as failed.
+    With `failed_hosts_only` on those hosts that it has not served: for which not each play that names them came to its
+    end. Without a recap that is not known, so all count as not served. Refused: NOT_FOUND, JOB_NOT_FINISHED, INVALID
+    if it has served all, and whatever refuses a new run.
     """
     if (first := await first_with(viewer, idempotency_key)) is not None:
         return first
@@ -48,9 +49,9 @@ async def retry_job(
 async def _chosen(job_id: int, *, failed_hosts_only: bool) -> list[int]:
     """The servers to run on again, in the order of the old request."""
     rows = await JobHost.filter(job_id=job_id).order_by("id")
-    chosen = [row for row in rows if not failed_hosts_only or _failed(row)]
+    chosen = [row for row in rows if not (failed_hosts_only and row.served)]
     if not chosen:
-        message = f"job {job_id} failed on no host: leave failedHostsOnly out to run it on all of them"
+        message = f"job {job_id} came to its end on every server: leave failedHostsOnly out to run it on all of them"
         raise Refused.one(ErrorCode.INVALID, message, "failedHostsOnly")
     gone = [row.server_name for row in chosen if row.server_id is None]
     if gone:
@@ -65,10 +66,6 @@ def _secrets(engine: Engine, job: ProvisionJob) -> Secret:
         return engine.vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
     except PlaycastError as error:
         raise Refused.one(ErrorCode.INVALID, str(error), "jobId") from error
-
-
-def _failed(row: JobHost) -> bool:
-    return not row.in_recap or row.failed > 0 or row.unreachable > 0
 
 
 def _of_this_input(problem: Problem) -> Problem:

@@ -178,7 +178,7 @@ class _Job:
         assert counters == dict(added), self._number
         recaps = [event["hosts"][row["host"]] for event in told if event["kind"] == "recap"]
         assert recaps == ([] if self._ending in {"cancel", "timeout"} else [counters]), self._number
-        assert bool(row["in_recap"]) == bool(recaps)
+        assert (row["served"] is not None) == bool(recaps)
 
 
 def _seen(row: sqlite3.Row) -> tuple[int, str | None, str | None, int | None]:

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -98,6 +99,17 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+@dataclass(frozen=True)
+class Account:
+    """What is special about the user of an sshd, and about the sshd itself."""
+
+    shell: str = "/bin/sh"
+    expiry: str = "19000:0:99999:7:::"
+    """The fields of ``shadow`` after the password."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Further options of ``sshd_config``; they win over the usual ones."""
+
+
 @dataclass
 class Sshd:
     """A running sshd. Close it, or use it in a ``with`` statement."""
@@ -147,13 +159,16 @@ def start_sshd(
     password: str | None = None,
     authorized_key: str | None = None,
     port: int = 0,
+    account: Account = Account(),
 ) -> Sshd:
     """Start an sshd below ``tmp`` and return it once it listens.
 
     A password and a public key line each allow their kind of log-in. Port 0 takes a free one; a fixed port with a
     new sshd is a server whose host key changed. Raises RuntimeError with the log if the sshd does not start.
     """
-    start = partial(_started, tmp, address, user=user, password=password, authorized_key=authorized_key)
+    start = partial(
+        _started, tmp, address, user=user, password=password, authorized_key=authorized_key, account=account
+    )
     if port:
         return start(port)
     while True:
@@ -166,12 +181,19 @@ def start_sshd(
 
 
 def _started(
-    tmp: Path, address: str, port: int, *, user: str, password: str | None, authorized_key: str | None
+    tmp: Path,
+    address: str,
+    port: int,
+    *,
+    user: str,
+    password: str | None,
+    authorized_key: str | None,
+    account: Account,
 ) -> Sshd:
     room = Path(tempfile.mkdtemp(prefix="sshd-", dir=tmp))
     key, fingerprint = _make_host_key(room)
-    _write_accounts(room, user, password)
-    _write_config(room, address, port, user, password is not None, authorized_key)
+    _write_accounts(room, user, password, account)
+    _write_config(room, address, port, user, password is not None, authorized_key, account.options)
     log = room / "log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -253,11 +275,11 @@ def _make_host_key(room: Path) -> tuple[str, str]:
     return " ".join(public[:2]), listed.stdout.split()[1]
 
 
-def _write_accounts(room: Path, user: str, password: str | None) -> None:
+def _write_accounts(room: Path, user: str, password: str | None, account: Account) -> None:
     """Write the user data base that only this sshd sees; the user has uid 0."""
     home = room / "home"
     home.mkdir(mode=0o700)
-    accounts = {"root": f"0:0:root:{home}:/bin/sh"} | {user: f"0:0:{user}:{home}:/bin/sh"}
+    accounts = {"root": f"0:0:root:{home}:/bin/sh"} | {user: f"0:0:{user}:{home}:{account.shell}"}
     accounts |= {"sshd": "74:65534:sshd:/run/sshd:/usr/sbin/nologin"}
     accounts |= {"nobody": "65534:65534:nobody:/nonexistent:/usr/sbin/nologin"}
     hashed = "*" if password is None else _hash(password)
@@ -265,7 +287,8 @@ def _write_accounts(room: Path, user: str, password: str | None) -> None:
     (room / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
     shadow = room / "shadow"
     shadow.touch(mode=0o600)
-    shadow.write_text("".join(f"{name}:{hashed if name == user else '*'}:19000:0:99999:7:::\n" for name in accounts))
+    lines = [f"{name}:*:{Account.expiry}\n" for name in accounts if name != user]
+    shadow.write_text("".join([*lines, f"{user}:{hashed}:{account.expiry}\n"]))
 
 
 def _hash(password: str) -> str:
@@ -276,7 +299,13 @@ def _hash(password: str) -> str:
 
 
 def _write_config(
-    room: Path, address: str, port: int, user: str, by_password: bool, authorized_key: str | None
+    room: Path,
+    address: str,
+    port: int,
+    user: str,
+    by_password: bool,
+    authorized_key: str | None,
+    further: Mapping[str, str],
 ) -> None:
     programs = room / "bin"
     programs.mkdir()
@@ -310,6 +339,7 @@ def _write_config(
     if _openssh_version() >= (9, 8):
         # A test of wrong passwords must not shut out the next test from the same address.
         options["PerSourcePenalties"] = "no"
+    options |= further
     (room / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
 
 

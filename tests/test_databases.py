@@ -177,8 +177,8 @@ async def test_a_retry_is_the_same_again(fleet: Fleet) -> None:
         await retry_job(fleet.engine, LOCAL_VIEWER, first.id, failed_hosts_only=False, idempotency_key=None)
     assert [problem.code for problem in refused.value.problems] == [ErrorCode.JOB_NOT_FINISHED]
     await fleet.end(first.id, JobStatus.ERROR)
-    await JobHost.filter(job_id=first.id).update(in_recap=True)
-    await JobHost.filter(job_id=first.id, server_id=2).update(failed=1)
+    await JobHost.filter(job_id=first.id).update(served=True)
+    await JobHost.filter(job_id=first.id, server_id=2).update(served=False)
 
     again = await retry_job(fleet.engine, LOCAL_VIEWER, first.id, failed_hosts_only=True, idempotency_key="r")
 

@@ -75,7 +75,7 @@ class RecapEvent(JobEvent):
 
     row: strawberry.Private[Row]
 
-    @strawberry.field(description="The requested servers that took part.")
+    @strawberry.field(description="The requested servers that a play names.")
     async def hosts(self, info: Info) -> list[JobHost]:
         """Their counters."""
         counted: dict[str, dict[str, int]] = self.row.details["hosts"]

@@ -38,6 +38,7 @@ MAX_FILE = 64 << 20  # bytes, after which results are left out
 _Results: Any = callback_loader.get("playcast_results", class_only=True)
 _Interpreters: Any = callback_loader.get("playcast_interpreters", class_only=True)
 _Progress: Any = callback_loader.get("playcast_progress", class_only=True)
+_Served: Any = callback_loader.get("playcast_served", class_only=True)
 
 
 def _harmless(method: Callable[..., None]) -> Callable[..., None]:
@@ -69,6 +70,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         self._seq = self._log_end = 0
         self._warned = False
         self._progress = _Progress.begin()
+        self._served = _Served.begin()
         self._play: Any = None
         self._names: dict[str, str] = {}  # of the play's started tasks, by id
         self._running: dict[tuple[str, str], tuple[float, int]] = {}  # by host and task: see v2_runner_on_start
@@ -90,6 +92,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Write how many tasks are planned."""
+        self._served.playbook(playbook.get_plays())
         self._write("start", planned=self._progress.plan(playbook))
 
     @_harmless
@@ -101,6 +104,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         self._play, self._names = play, {}
         inventory = manager._inventory  # noqa: SLF001 # no public way leads to the hosts
         hosts = [host.get_name() for host in inventory.get_hosts(play.hosts, order=play.order)]
+        self._served.play(play, inventory, hosts)
         total = len(inventory.get_hosts(play.hosts, ignore_restrictions=True)) if play.serial else len(hosts)
         self._progress.play(_Progress.id_of(play), len(hosts), total)
         self._write("play", play=self._name(play), hosts=[self.host_name(host) for host in hosts[:MAX_HOSTS]])
@@ -108,6 +112,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_playbook_on_task_start(self, task: Any, is_conditional: Any = None) -> None:
         """Write a task that starts: once, though the strategy "free" tells it for each host."""
+        self._served.task()
         is_free = self._play.strategy.rpartition(".")[2] in {"free", "host_pinned"}
         task_id = _Progress.id_of(task)
         if task.action in _Progress.META or (is_free and task_id in self._names):
@@ -162,14 +167,16 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
 
     @_harmless
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Write the recap: every host that took part, with its counters."""
+        """Write the recap: every host that a play names, with its counters, and which of them were not served."""
+        self._served.finish()
         hosts = {}
-        for host in sorted(stats.processed):
+        for host in sorted({*stats.processed, *self._served.named}):
             summary = stats.summarize(host)
             summary["failed"] = summary["failures"]
             hosts[self.host_name(host)] = {counter: summary[counter] for counter in COUNTERS}
+        unserved = {self.host_name(host): why for host, why in self._served.unserved.items()}
         self._progress.finish()
-        self._write("recap", hosts=hosts)
+        self._write("recap", hosts=hosts, unserved=unserved)
 
     def _given_up(self, host: str) -> int:
         return list(getattr(self._play, "_removed_hosts", ())).count(host)
@@ -186,6 +193,8 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         said = self._said.pop((host, task_id), [])
         self._progress.result(task_id)
         kept, truncated = self.fit(found) if self._file.size < MAX_FILE else (None, True)
+        if status == "FAILED":
+            self._served.failed(host)
         name = self._names.get(task_id) or self._name(result.task)
         about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status}
         duration = None if start is None else round(time.monotonic() - start[0], 3)
