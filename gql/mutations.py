@@ -94,7 +94,9 @@ class Mutation:
             return CancelJobPayload(user_errors=user_errors(refusal))
         return CancelJobPayload(job=ProvisionJob.of(job))
 
-    @strawberry.mutation(description="Create a new job from a finished one: on all its servers, or on those that it has not served.")
+    @strawberry.mutation(
+        description="Create a new job from a finished one: on all its servers, or on those that it has not served."
+    )
     async def retry_job(self, info: Info, input: RetryJobInput) -> RetryJobPayload:  # noqa: A002 (the contract's name)
         """Run a job again."""
         try:

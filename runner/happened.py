@@ -89,13 +89,14 @@ def _task(event: Mapping[str, Any]) -> Details:
 
 
 def _host(event: Mapping[str, Any]) -> Details:
-    message, result = event.get("message"), event.get("result")
+    message, result, delegate = event.get("message"), event.get("result"), event.get("delegate")
     shallow = _is_shallow(result)
     return {
         "host": _text(event["host"], MAX_HOST),
         "task_id": _text(event["task_id"]),
         "task": _text(event["task"]),
         "status": HostTaskStatus(event["status"]).value,
+        "delegate": _text(delegate, MAX_HOST) if delegate is not None else None,
         "duration": _number(event.get("duration"), _MOST),
         "message": _text(message, 4000) if message is not None else None,
         "result": result if shallow else None,

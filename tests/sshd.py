@@ -33,11 +33,17 @@ UNSHARE = ("unshare", "--mount", "--propagation", "private", "--")
 
 IN_ITS_OWN_ROOM = """
 for name in passwd shadow group; do mount --bind "$1/$name" "/etc/$name"; done
+if [ -e "$1/sudoers" ]; then mount --bind "$1/sudoers" /etc/sudoers; fi
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 755 /run/sshd
+mkdir -m 711 /run/room
+mount --bind "$1" /run/room
 exec "$2" -D -e -f "$1/sshd_config"
 """
-"""The mounts are seen by this sshd alone; ``exec`` keeps the process id."""
+"""The mounts are seen by this sshd alone; ``exec`` keeps the process id.
+
+``/run/room`` is the directory of the sshd, on a path that every user may go.
+"""
 
 SUDO = """#!/bin/sh
 while :; do
@@ -103,6 +109,10 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 class Account:
     """What is special about the user of an sshd, and about the sshd itself."""
 
+    uid: int = 0
+    """Of another user than root."""
+    sudoers: str | None = None
+    """Lines of ``/etc/sudoers``: the real sudo works over there. None: a program stands in for it."""
     shell: str = "/bin/sh"
     expiry: str = "19000:0:99999:7:::"
     """The fields of ``shadow`` after the password."""
@@ -193,7 +203,7 @@ def _started(
     room = Path(tempfile.mkdtemp(prefix="sshd-", dir=tmp))
     key, fingerprint = _make_host_key(room)
     _write_accounts(room, user, password, account)
-    _write_config(room, address, port, user, password is not None, authorized_key, account.options)
+    _write_config(room, address, port, user, password is not None, authorized_key, account)
     log = room / "log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -235,10 +245,18 @@ def missing_parts() -> str | None:
 
 def require_sshd() -> None:
     """Skip the test where an sshd cannot run; in continuous integration that is a failure."""
-    missing = missing_parts()
+    _require(missing_parts(), "a real sshd")
+
+
+def require_sudo() -> None:
+    """The same where there is no sudo."""
+    _require(None if shutil.which("sudo") else "sudo", "the real sudo")
+
+
+def _require(missing: str | None, what: str) -> None:
     if missing is None:
         return
-    reason = f"a real sshd needs: {missing}"
+    reason = f"{what} needs: {missing}"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -279,12 +297,19 @@ def _write_accounts(room: Path, user: str, password: str | None, account: Accoun
     """Write the user data base that only this sshd sees; the user has uid 0."""
     home = room / "home"
     home.mkdir(mode=0o700)
-    accounts = {"root": f"0:0:root:{home}:/bin/sh"} | {user: f"0:0:{user}:{home}:{account.shell}"}
+    os.chown(home, account.uid, account.uid)
+    room.chmod(0o711)
+    own, place = f"{account.uid}:{account.uid}", home if not account.uid else "/run/room/home"
+    accounts = {"root": f"0:0:root:{home}:/bin/sh"} | {user: f"{own}:{user}:{place}:{account.shell}"}
     accounts |= {"sshd": "74:65534:sshd:/run/sshd:/usr/sbin/nologin"}
     accounts |= {"nobody": "65534:65534:nobody:/nonexistent:/usr/sbin/nologin"}
     hashed = "*" if password is None else _hash(password)
     (room / "passwd").write_text("".join(f"{name}:x:{rest}\n" for name, rest in accounts.items()))
-    (room / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    group = f"{user}:x:{account.uid}:\n" if account.uid else ""
+    (room / "group").write_text(f"root:x:0:\nnogroup:x:65534:\n{group}")
+    if account.sudoers is not None:
+        (room / "sudoers").write_text(account.sudoers)
+        (room / "sudoers").chmod(0o440)
     shadow = room / "shadow"
     shadow.touch(mode=0o600)
     lines = [f"{name}:*:{Account.expiry}\n" for name in accounts if name != user]
@@ -305,13 +330,14 @@ def _write_config(
     user: str,
     by_password: bool,
     authorized_key: str | None,
-    further: Mapping[str, str],
+    account: Account,
 ) -> None:
     programs = room / "bin"
     programs.mkdir()
-    sudo = programs / "sudo"
-    sudo.write_text(SUDO)
-    sudo.chmod(0o755)
+    if account.sudoers is None:
+        sudo = programs / "sudo"
+        sudo.write_text(SUDO)
+        sudo.chmod(0o755)
     keys = room / "authorized_keys"
     keys.write_text(f"{authorized_key}\n" if authorized_key else "")
     options = {
@@ -329,7 +355,7 @@ def _write_config(
         "PasswordAuthentication": "yes" if by_password else "no",
         "KbdInteractiveAuthentication": "no",
         "PubkeyAuthentication": "yes" if authorized_key else "no",
-        "AuthorizedKeysFile": str(keys),
+        "AuthorizedKeysFile": str(keys) if not account.uid else "/run/room/authorized_keys",
         "MaxStartups": "200",
         "PrintMotd": "no",
         "PrintLastLog": "no",
@@ -339,7 +365,7 @@ def _write_config(
     if _openssh_version() >= (9, 8):
         # A test of wrong passwords must not shut out the next test from the same address.
         options["PerSourcePenalties"] = "no"
-    options |= further
+    options |= account.options
     (room / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
 
 

@@ -11,7 +11,7 @@ from models import FailureReason, JobStatus
 from runner.findings import Findings, Recap, read_findings
 from runner.jobdir import JobDir
 from runner.outcome import judge
-from runner.wording import Trouble, away, failed, plain
+from runner.wording import Trouble, plain
 from tests.api import Api
 
 AddRecipe = Callable[[str, str], None]
@@ -161,41 +161,6 @@ def test_plain_is_one_printable_line() -> None:
     assert plain("x" * 301) == "x" * 299 + "…"
     assert plain("x" * 300) == "x" * 300
     assert plain("\x1b]" * 10_000_000) == ""
-
-
-FROM_2_19 = "Task failed: Failed to connect to the host via ssh: "
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ("ssh: connect to host 10.0.0.1 port 22: No route to host",
-         "could not reach web: no route to it; check host and network"),
-        ("ssh: Could not resolve hostname web.invalid: Name or service not known",
-         "could not reach web: its host name cannot be resolved; check host and DNS"),
-        ("Timeout (12s) waiting for privilege escalation prompt: ",
-         "could not become another user on web: sudo asks for a password; let deploy do without"),
-        ("Received disconnect\r\nfrom somewhere", "could not reach web: Received disconnect from somewhere"),
-        ("Host key verification failed.", "the host key of web cannot be verified: Host key verification failed."),
-        ("", "could not reach web"),
-    ],
-)  # fmt: skip
-def test_words_for_a_server_that_is_away(said: str, told: str) -> None:
-    cause = away(
-        Trouble(
-            "Ping", f"{FROM_2_19}Warning: Permanently added 'srv-1' (ED25519) to the list of known hosts.\r\n{said}"
-        ),
-        "1",
-        "deploy",
-        None,
-    )
-    assert f"{cause.before}web{cause.after}" == told
-
-
-def test_words_without_events() -> None:
-    assert failed(None) == failed(None)
-    assert (failed(None).before, failed(None).after) == ("failed on ", "")
-    assert (away(None, "1", "deploy", None).before, away(None, "1", "deploy", None).after) == ("could not reach ", "")
 
 
 EVENTS = b"""

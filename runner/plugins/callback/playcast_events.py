@@ -75,6 +75,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         self._names: dict[str, str] = {}  # of the play's started tasks, by id
         self._running: dict[tuple[str, str], tuple[float, int]] = {}  # by host and task: see v2_runner_on_start
         self._said: dict[tuple[str, str], list[str]] = {}  # by failed items of a loop; by host and task
+        self._elsewhere: dict[tuple[str, str], dict[str, None]] = {}  # where they ran, if not on their host; the same
 
     def set_options(self, *args: Any, **kwargs: Any) -> None:
         """Take the file's name from ansible, which may know it without any program that it starts knowing it too."""
@@ -118,7 +119,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         if task.action in _Progress.META or (is_free and task_id in self._names):
             return
         self._names[task_id] = self._name(task)
-        self._progress.task(task_id)
+        self._progress.task(task_id, task.tags)
         about = {"play": self._name(self._play), "task_id": task_id, "task": self._names[task_id]}
         action = getattr(task, "_resolved_action", None) or task.action
         self._write("task", **about, action=self.clean(str(action)), path=self.clean(_path(task)) or None)
@@ -135,8 +136,11 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """Remember what an item of a loop said, for the message of the whole."""
-        said = self._said.setdefault((result.host.get_name(), _Progress.id_of(result.task)), [])
-        said.append(self.item_message(result.result))
+        key = (result.host.get_name(), _Progress.id_of(result.task))
+        self._said.setdefault(key, []).append(self.item_message(result.result))
+        delegate = self.delegate(result)
+        if delegate is not None:
+            self._elsewhere.setdefault(key, {})[delegate] = None
 
     @_harmless
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -175,8 +179,11 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
             summary["failed"] = summary["failures"]
             hosts[self.host_name(host)] = {counter: summary[counter] for counter in COUNTERS}
         unserved = {self.host_name(host): why for host, why in self._served.unserved.items()}
+        unknown = self._progress.unknown([*self._play.only_tags, *self._play.skip_tags] if self._play else [])
+        for tag in unknown:
+            self._display.warning(f"No task has the tag {self.clean(tag)}.")
         self._progress.finish()
-        self._write("recap", hosts=hosts, unserved=unserved)
+        self._write("recap", hosts=hosts, unserved=unserved, unknown_tags=[self.clean(tag) for tag in unknown])
 
     def _given_up(self, host: str) -> int:
         return list(getattr(self._play, "_removed_hosts", ())).count(host)
@@ -197,6 +204,9 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
             self._served.failed(host)
         name = self._names.get(task_id) or self._name(result.task)
         about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status}
+        delegate = self.delegate(result) or ", ".join(self._elsewhere.pop((host, task_id), ()))
+        if delegate:
+            about["delegate"] = delegate
         duration = None if start is None else round(time.monotonic() - start[0], 3)
         message = self.message(found, said) or None
         interpreter = _Interpreters.found(result)
