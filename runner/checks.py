@@ -6,6 +6,7 @@ Each check returns the value to store or raises `Refused` with INVALID, naming t
 import ipaddress
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from runner.errors import ErrorCode, Refused, quoted
@@ -15,9 +16,14 @@ MAX_VARIABLES_DEPTH = 16
 MAX_TAGS = 64
 MAX_INTEGER = 2**63 - 1
 
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+# Underscores stand in names of many a network, and a dot at the end keeps the resolver from adding domains.
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOSTNAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(\.{_LABEL})*\.?")
+_ZONE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+MAX_USER = 128
+# As directories of people have them (CORP\anna, anna@corp.example), too. ssh itself takes no backslash at the end, and
+# reads the characters %, $ and { in a user's name as something else.
+_USER = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@+-]|\\(?=[A-Za-z0-9_.])){0,127}")
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TASK_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -42,15 +48,23 @@ def name(value: str, *field: str) -> str:
 
 
 def host(value: str, *field: str) -> str:
-    """An IP address or an RFC 1123 host name."""
+    """An IP address, with a zone where it has one (fe80::1%eth0), or a name as a resolver takes it."""
+    address, percent, zone = value.partition("%")
+    if percent and not _ZONE.fullmatch(zone):
+        return _no_host(value, *field)
     try:
-        return str(ipaddress.ip_address(value)) if "%" not in value else _no_host(value, *field)
+        found = ipaddress.ip_address(address)
+        return str(found) + percent + zone if found.version == 6 or not percent else _no_host(value, *field)
     except ValueError:
-        return value if _HOSTNAME.fullmatch(value) else _no_host(value, *field)
+        return value if not percent and _HOSTNAME.fullmatch(value) else _no_host(value, *field)
 
 
 def _no_host(value: str, *field: str) -> str:
-    message = f"{quoted(value)} is no host: use an IP address or a host name such as web-1.example.org"
+    message = f"{quoted(value)} is not a valid host: use an IP address or a host name such as web-1.example.org"
+    with suppress(UnicodeError):
+        ascii_form = value.encode("idna").decode()
+        if ascii_form != value and _HOSTNAME.fullmatch(ascii_form):
+            message = f"{message}, which is {ascii_form} here"
     raise invalid(message, *field)
 
 
@@ -62,11 +76,11 @@ def port(value: int, *field: str) -> int:
 
 
 def user(value: str, *field: str) -> str:
-    """A login name as useradd accepts it."""
+    """A login name, of a system's own accounts or of a directory."""
     if not _USER.fullmatch(value):
         message = (
-            f"{quoted(value)} is no user name: use a letter or _ first, "
-            "then letters, digits, _, . or -, at most 32 in all"
+            f"{quoted(value)} is not a valid user name: use letters, digits, _, ., -, +, @ and \\, none but a letter, "
+            f"a digit or _ first, at most {MAX_USER} in all"
         )
         raise invalid(message, *field)
     return value

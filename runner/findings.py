@@ -218,7 +218,7 @@ def _users(hosts_ini: str) -> Iterator[tuple[str, str]]:
         host, _, rest = line.partition(" ")
         for word in rest.split():
             if word.startswith("ansible_user="):
-                yield host, plain(word.removeprefix("ansible_user="))
+                yield host, plain(word.removeprefix("ansible_user=").strip("'"))
 
 
 def _text(path: Path) -> str:

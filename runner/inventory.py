@@ -70,7 +70,9 @@ def hosts_ini(targets: Sequence[Target]) -> str:
 
 
 def _host_line(server: Server) -> str:
-    address = f"ansible_host={server.host} ansible_port={server.port} ansible_user={server.user}"
+    # A backslash would be read as an escape; a user's name holds no quote.
+    user = f"'{server.user}'" if "\\" in server.user else server.user
+    address = f"ansible_host={server.host} ansible_port={server.port} ansible_user={user}"
     return f"{host_name(server.id)} {address}"
 
 

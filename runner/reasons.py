@@ -8,7 +8,8 @@ import re
 
 _MOST_READ = 16_000
 _PREFIX = re.compile(
-    r"(?:Task failed: |Action failed: |Module failed: |Unknown error[.:]+\s*|Unable to retrieve file contents\.\s*|Failed to connect to the host via \w+:\s*"
+    r"(?:Task failed: |Action failed: |Module failed: |Unknown error[.:]+\s*"
+    r"|Unable to retrieve file contents\.\s*|Failed to connect to the host via \w+:\s*"
     r"|Failed to authenticate:\s*|Invalid/incorrect (?:username/)?password[^:]*:\s*|sshpass error:\s*"
     r"|Finalization of task args for '[^']*' failed: "
     r"|Data could not be sent to remote host \"[^\"]*\"\. Make sure this host can be reached over ssh:\s*)"
