@@ -27,7 +27,10 @@ class RunProvisionInput:
     priority: int | None = 0
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="The same key within 24 h returns the first job instead of starting another.",
+        description=(
+            "The same request with the same key within 24 h returns the first job instead of starting another; "
+            "another request with that key is refused (IDEMPOTENCY_CONFLICT)."
+        ),
     )
 
     def order(self) -> Order:

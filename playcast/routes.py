@@ -25,6 +25,7 @@ _STATUS = {
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.ALREADY_EXISTS: 409,
     ErrorCode.IN_USE: 409,
+    ErrorCode.IDEMPOTENCY_CONFLICT: 422,
 }
 
 

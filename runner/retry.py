@@ -1,9 +1,10 @@
 """retryJob's verb: a new job from a finished one."""
 
 from models import JobHost, ProvisionJob
+from runner import idempotency
 from runner.engine import Engine
 from runner.errors import ErrorCode, PlaycastError, Problem, Refused
-from runner.submit import Order, first_with, run_provision
+from runner.submit import Order, run_provision
 from runner.vault import Secret
 from runner.viewer import Viewer
 
@@ -17,9 +18,11 @@ async def retry_job(
     end. Without a recap that is not known, so all count as not served. Refused: NOT_FOUND, JOB_NOT_FINISHED, INVALID
     if it has served all, and whatever refuses a new run.
     """
-    if (first := await first_with(viewer, idempotency_key)) is not None:
-        return first
+    key = idempotency.scoped(viewer, idempotency_key)
+    first = await idempotency.first_with(key) if key is not None else None
     job = await ProvisionJob.get_or_none(id=job_id)
+    if first is not None:
+        return await _repeated(first, job, job_id, failed_hosts_only=failed_hosts_only)
     if job is None:
         raise Refused.one(ErrorCode.NOT_FOUND, f"there is no job {job_id}", "jobId")
     if not job.final:
@@ -44,6 +47,22 @@ async def retry_job(
         return await run_provision(engine, viewer, order, retry_of=job.id)
     except Refused as refusal:
         raise Refused(_of_this_input(problem) for problem in refusal.problems) from refusal
+
+
+async def _repeated(
+    first: ProvisionJob, job: ProvisionJob | None, job_id: int, *, failed_hosts_only: bool
+) -> ProvisionJob:
+    """The job of the first call with this key; Refused if this call asks for something else."""
+    if job is None and first.retry_of_id is None:
+        # A job that was pruned since is no job's model any more: what the key stands for cannot be looked at.
+        return first
+    idempotency.same_retry(first, job_id)
+    rows = await JobHost.filter(job_id__in=[first.id, job_id])
+    made = {row.server_id for row in rows if row.job_id == first.id}
+    asked = {row.server_id for row in rows if row.job_id == job_id and not (failed_hosts_only and row.served)}
+    if made != asked:
+        raise idempotency.conflict(first, ["failedHostsOnly"])
+    return first
 
 
 async def _chosen(job_id: int, *, failed_hosts_only: bool) -> list[int]:

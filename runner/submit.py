@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
 
 from models import JobHost, JobStatus, ProvisionJob, Server
 from models.transaction import transaction
-from runner import checks
+from runner import checks, idempotency
 from runner.admission import admit, alone, wait
 from runner.bus import Topic
 from runner.engine import Engine
@@ -20,9 +19,6 @@ from runner.limits import MAX_PRIORITY, MAX_SERVERS_PER_JOB, MAX_TIMEOUT_SECONDS
 from runner.moves import told
 from runner.recipes import Recipe
 from runner.viewer import Viewer
-
-IDEMPOTENCY_WINDOW = timedelta(hours=24)
-MAX_KEY_LENGTH = 128
 
 
 @dataclass(frozen=True)
@@ -44,16 +40,19 @@ class Order:
 
 
 async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_of: int | None = None) -> ProvisionJob:
-    """Store a PENDING job and queue it; durable when this returns. Refused leaves nothing behind."""
-    key = _key(viewer, order.idempotency_key)
-    if key is not None and (first := await _with_key(key)) is not None:
-        return first
+    """Store a PENDING job and queue it; durable when this returns. Refused leaves nothing behind.
+
+    With an idempotency key that was used before it is the job of that call, if that asked for the same.
+    """
+    key = idempotency.scoped(viewer, order.idempotency_key)
+    if key is not None and (first := await idempotency.first_with(key)) is not None:
+        return await _repeated(engine, first, order, retry_of)
     recipe, columns = _checked(engine, order)
     servers = await _servers(order.server_ids)
     try:
         async with transaction() as tx:
             await alone(tx)
-            await _expire(key)
+            await idempotency.expire(key)
             job = await ProvisionJob.create(
                 recipe=recipe.name,
                 revision=recipe.revision,
@@ -74,8 +73,8 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
                 await wait(job, wanted)
     except IntegrityError:
         # The same key came twice at once: the first job answers both.
-        if key is not None and (first := await _with_key(key)) is not None:
-            return first
+        if key is not None and (first := await idempotency.first_with(key)) is not None:
+            return await _repeated(engine, first, order, retry_of)
         # Or a server was deleted just now, which this refuses.
         await _servers(order.server_ids)
         raise
@@ -83,6 +82,24 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
         await engine.dispatcher.committed(job.id)
     engine.bus.publish(Topic.JOB, job.id)
     return job
+
+
+async def _repeated(engine: Engine, first: ProvisionJob, order: Order, retry_of: int | None) -> ProvisionJob:
+    """The job of the first call with this key; Refused if this one asks for something else."""
+    if retry_of is not None:
+        return idempotency.same_retry(first, retry_of)
+    request = idempotency.Request(
+        recipe=order.recipe,
+        server_ids=frozenset(order.server_ids),
+        extra_vars=order.extra_vars,
+        check=order.check,
+        diff=order.diff,
+        tags=list(order.tags),
+        skip_tags=list(order.skip_tags),
+        timeout_seconds=order.timeout_seconds,
+        priority=order.priority,
+    )
+    return await idempotency.same_request(engine.vault, first, request)
 
 
 def _job_host(job: ProvisionJob, server: Server) -> JobHost:
@@ -144,31 +161,3 @@ async def _servers(server_ids: Sequence[int]) -> list[Server]:
     if missing:
         raise Refused(missing)
     return [found[server_id] for server_id in server_ids]
-
-
-async def first_with(viewer: Viewer, idempotency_key: str | None) -> ProvisionJob | None:
-    """The job that was made with this key of this caller in the last 24 hours; Refused if it is no key."""
-    key = _key(viewer, idempotency_key)
-    return await _with_key(key) if key is not None else None
-
-
-def _key(viewer: Viewer, idempotency_key: str | None) -> str | None:
-    if idempotency_key is None:
-        return None
-    key = checks.text(idempotency_key, "idempotencyKey")
-    if not 1 <= len(key) <= MAX_KEY_LENGTH:
-        raise checks.invalid(f"an idempotency key has 1 to {MAX_KEY_LENGTH} characters", "idempotencyKey")
-    # Scoped to the caller: nobody can learn of, or be given, another caller's job by guessing its key.
-    return f"{viewer.name}:{key}"
-
-
-async def _with_key(key: str) -> ProvisionJob | None:
-    since = datetime.now(UTC) - IDEMPOTENCY_WINDOW
-    return await ProvisionJob.get_or_none(idempotency_key=key, created_at__gte=since)
-
-
-async def _expire(key: str | None) -> None:
-    """Free a key that an older job still holds, so that it can name a new one."""
-    if key is not None:
-        before = datetime.now(UTC) - IDEMPOTENCY_WINDOW
-        await ProvisionJob.filter(idempotency_key=key, created_at__lt=before).update(idempotency_key=None)
