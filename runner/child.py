@@ -1,9 +1,10 @@
 """The process of a job: runs ansible-playbook, with all it prints masked on the way into the log.
 
 Standard library only. The supervisor starts it as `python -P child.py WORDS_FD LOG_CAP ANSIBLE_PLAYBOOK ARGUMENT…`
-in the job's directory, where spec.json may have `settings` for ansible. WORDS_FD is an open memory file with the words
-to mask, a JSON list of texts; it is closed before anything else happens. LOG_CAP is in bytes. Standard output and error
-are the log, both the same file. Callback plugins find the masking as `sys.modules["playcast_mask"].mask(text)`.
+in the job's directory, where spec.json has `settings` and `resets` for runner/hooks.py if the program is ansible.
+WORDS_FD is an open memory file with the words to mask, a JSON list of texts; it is closed before anything else happens.
+LOG_CAP is in bytes. Standard output and error are the log, both the same file. Callback plugins find the masking as
+`sys.modules["playcast_mask"].mask(text)`.
 
 The exit code is that of ansible-playbook, but LOG_UNWRITABLE when the log could not be written.
 """
@@ -122,7 +123,7 @@ def take_over(argv: list[str]) -> None:
     """Prepare this process for ansible, masking before both standard streams; `sys.argv` becomes ansible's own."""
     words = _words(int(argv[1]))
     spec = Path("spec.json")
-    settings = json.loads(spec.read_bytes()).get("settings") if spec.exists() else None
+    told = json.loads(spec.read_bytes()) if spec.exists() else {}
     _let_workers_end_what_they_send()
     mask, logcap = _load("playcast_mask", "mask.py"), _load("playcast_logcap", "logcap.py")
     masker = mask.Masker(words)
@@ -134,8 +135,9 @@ def take_over(argv: list[str]) -> None:
     sys.stderr = sys.__stderr__ = _text(Stream(log, 2, "<stderr>"))  # type: ignore[misc]  # no way around the masking
     # Ansible computes paths of its other programs from its own name.
     sys.argv = argv[3:]
-    if settings is not None:
-        _load("playcast_hooks", "hooks.py").hook_in(settings)
+    if "settings" in told:
+        hooks, processes = _load("playcast_hooks", "hooks.py"), _load("playcast_proctree", "proctree.py")
+        hooks.hook_in(told["settings"], told.get("resets", {}), processes.end_masters_below)
 
 
 def _let_workers_end_what_they_send() -> None:

@@ -5,12 +5,11 @@ before ansible reads its configuration. The hooks use private parts of ansible-c
 is missing, the job goes on in the way that its function says.
 """
 
-import contextlib
 import importlib
 import os
 import sys
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,11 +20,18 @@ _SSH = "ansible.plugins.connection.ssh"
 _WRONG_PASSWORD = b"playcast: Invalid/incorrect password"
 
 
-def hook_in(settings: Mapping[str, str]) -> None:
-    """Prepare ansible for a job; `settings` are names and values of its environment variables."""
+EndConnections = Callable[[list[str]], object]
+
+
+def hook_in(settings: Mapping[str, str], resets: Mapping[str, list[str]], end_connections: EndConnections) -> None:
+    """Prepare ansible for a job.
+
+    `settings` are names and values of its environment variables. `resets` tells by "host port" what the control paths
+    of all kept connections to a server begin with, and `end_connections` ends those that begin so.
+    """
     hide_settings(settings)
     add_plugins()
-    let_ssh_judge()
+    when_ssh_is_there(lambda ssh: _change_ssh(ssh, resets, end_connections))
 
 
 def hide_settings(settings: Mapping[str, str]) -> None:
@@ -56,31 +62,55 @@ def add_plugins() -> None:
     loaders.cache_loader.add_directory(str(PLUGINS / "cache"))
 
 
-def let_ssh_judge() -> None:
+def when_ssh_is_there(change: Callable[[ModuleType], None]) -> None:
+    """Change the connection plugin ssh, now or when it is loaded; never, if ansible loads plugins in another way."""
+    loader = importlib.import_module("ansible.plugins.loader").PluginLoader
+    load = getattr(loader, "_load_module_source", None)
+    if _SSH in sys.modules:
+        change(sys.modules[_SSH])
+    elif load is not None:
+
+        def load_and_change(self: object, *given: Any, **named: Any) -> ModuleType:  # noqa: ANN401 (ansible's own)
+            known = _SSH in sys.modules
+            module: ModuleType = load(self, *given, **named)
+            if module.__name__ == _SSH and not known:
+                change(module)
+            return module
+
+        loader._load_module_source = load_and_change
+
+
+def _change_ssh(ssh: ModuleType, resets: Mapping[str, list[str]], end_connections: EndConnections) -> None:
+    _replace_judge(ssh)
+    _reset_all(ssh, resets, end_connections)
+
+
+def _reset_all(ssh: ModuleType, resets: Mapping[str, list[str]], end_connections: EndConnections) -> None:
+    """Let `meta: reset_connection` end all kept connections to a server, also those that other recipes would take up.
+
+    A playbook resets a connection where only a new log-in sees what it has changed, such as the groups of its user.
+    """
+    connection = getattr(ssh, "Connection", None)
+    reset = getattr(connection, "reset", None)
+    if connection is None or reset is None:
+        return
+
+    def reset_and_end(self: Any) -> None:  # noqa: ANN401 (ansible's own)
+        reset(self)
+        end_connections(resets.get(f"{self.get_option('host')} {self.get_option('port')}", []))
+
+    connection.reset = reset_and_end
+
+
+def _replace_judge(ssh: ModuleType) -> None:
     """Take an exit code below 255 behind sshpass for the remote command's own, as it is behind ssh.
 
     ansible-core 2.19 takes 1 to 6 for sshpass's, so that a failed task of a server with a password looks as if the
     server did not answer. In a job `runner/bin/sshpass` ends with 255 where sshpass itself fails. Without the part
     that is replaced here ansible judges as it likes.
     """
-    loader = importlib.import_module("ansible.plugins.loader").PluginLoader
-    load = getattr(loader, "_load_module_source", None)
-    if _SSH in sys.modules:
-        _replace_judge(sys.modules[_SSH])
-    elif load is not None:
-
-        def load_and_replace(self: object, *given: Any, **named: Any) -> ModuleType:  # noqa: ANN401 (ansible's own)
-            module: ModuleType = load(self, *given, **named)
-            if module.__name__ == _SSH:
-                _replace_judge(module)
-            return module
-
-        loader._load_module_source = load_and_replace
-
-
-def _replace_judge(ssh: ModuleType) -> None:
     judge = getattr(ssh, "_handle_error", None)
-    if judge is None or getattr(judge, "is_playcasts", False):
+    if judge is None:
         return
 
     def judge_ssh(remaining: int, command: bytes, result: tuple[int, bytes, bytes], *rest: Any, **named: Any) -> None:  # noqa: ANN401 (ansible's own)
@@ -90,6 +120,4 @@ def _replace_judge(ssh: ModuleType) -> None:
             judge(remaining, b"sshpass", (5, out, err), *rest, **named)
         judge(remaining, b"ssh" if command == b"sshpass" else command, result, *rest, **named)
 
-    judge_ssh.is_playcasts = True  # type: ignore[attr-defined]  # tells it from ansible's own
-    with contextlib.suppress(AttributeError):
-        ssh._handle_error = judge_ssh  # type: ignore[attr-defined]
+    ssh._handle_error = judge_ssh  # type: ignore[attr-defined]  # a module of ansible's

@@ -108,6 +108,7 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
         "timeout": job.timeout_seconds,
         "grace": engine.cancel_grace,
         "connections": _keep_connections(engine, job, recipe, targets, hosts),
+        "resets": _resets(engine, targets),
         "interpreters": interpreters.kept(targets, datetime.now(UTC)),
         "expects": recipe.sidecar.expects,
     }
@@ -137,12 +138,20 @@ def _keep_connections(
         host_vars = hosts[host_name(target.server.id)]
         pinned = target.server.host_key
         stem = engine.connections.stem(
-            host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, content
+            target.server.id, host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, content
         )
         if stem is not None:
             keep_connection(host_vars, stem, engine.connections.seconds)
             stems.append(stem)
     return stems
+
+
+def _resets(engine: Engine, targets: list[Target]) -> dict[str, list[str]]:
+    """What ends together with a connection that the playbook resets: {"host port": beginnings of control paths}."""
+    found: dict[str, list[str]] = {}
+    for server in (target.server for target in targets if target.server.auth is not ServerAuthKind.LOCAL):
+        found.setdefault(f"{server.host} {server.port}", []).append(engine.connections.all_of(server.id))
+    return found
 
 
 def _first_contacts(targets: list[Target]) -> dict[str, list[object]]:
