@@ -1,7 +1,7 @@
 """The process of a job: runs ansible-playbook, with all it prints masked on the way into the log.
 
 Standard library only. The supervisor starts it as `python -P child.py WORDS_FD LOG_CAP ANSIBLE_PLAYBOOK ARGUMENT…`
-in the job's directory, where spec.json has `settings` and `resets` for runner/hooks.py if the program is ansible.
+in the job's directory, where spec.json has what runner/hooks.py asks for if the program is ansible.
 WORDS_FD is an open memory file with the words to mask, a JSON list of texts; it is closed before anything else happens.
 LOG_CAP is in bytes. Standard output and error are the log, both the same file. Callback plugins find the masking as
 `sys.modules["playcast_mask"].mask(text)`.
@@ -137,7 +137,7 @@ def take_over(argv: list[str]) -> None:
     sys.argv = argv[3:]
     if "settings" in told:
         hooks, processes = _load("playcast_hooks", "hooks.py"), _load("playcast_proctree", "proctree.py")
-        hooks.hook_in(told["settings"], told.get("resets", {}), processes.end_masters_below)
+        hooks.hook_in(told, processes.end_masters_below)
 
 
 def _let_workers_end_what_they_send() -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 PLUGINS = Path(__file__).with_name("plugins")
 _SSH = "ansible.plugins.connection.ssh"
+# Of Display.prompt_until(msg, private, seconds, …).
+_PLACE_OF_SECONDS = 3
 # bin/sshpass writes it where sshpass itself says that the password is wrong.
 _WRONG_PASSWORD = b"playcast: Invalid/incorrect password"
 
@@ -23,15 +25,19 @@ _WRONG_PASSWORD = b"playcast: Invalid/incorrect password"
 EndConnections = Callable[[list[str]], object]
 
 
-def hook_in(settings: Mapping[str, str], resets: Mapping[str, list[str]], end_connections: EndConnections) -> None:
-    """Prepare ansible for a job.
+def hook_in(spec: Mapping[str, Any], end_connections: EndConnections) -> None:
+    """Prepare ansible for the job of `spec`.
 
-    `settings` are names and values of its environment variables. `resets` tells by "host port" what the control paths
-    of all kept connections to a server begin with, and `end_connections` ends those that begin so.
+    `settings`           names and values of environment variables of ansible
+    `pass_over_prompts`  whether to go on where the playbook asks a person
+    `resets`             by "host port" what the control paths of all kept connections to a server begin with;
+                         `end_connections` ends those that begin so
     """
-    hide_settings(settings)
+    hide_settings(spec["settings"])
     add_plugins()
-    when_ssh_is_there(lambda ssh: _change_ssh(ssh, resets, end_connections))
+    if not spec.get("pass_over_prompts", True):
+        stop_at_prompts()
+    when_ssh_is_there(lambda ssh: _change_ssh(ssh, spec.get("resets", {}), end_connections))
 
 
 def hide_settings(settings: Mapping[str, str]) -> None:
@@ -60,6 +66,29 @@ def add_plugins() -> None:
     loaders = importlib.import_module("ansible.plugins.loader")
     loaders.callback_loader.add_directory(str(PLUGINS / "callback"))
     loaders.cache_loader.add_directory(str(PLUGINS / "cache"))
+
+
+def stop_at_prompts() -> None:
+    """Make a question an error: by itself ansible would go on without an answer, and the job would look well.
+
+    A `pause` with a time waits for that time, as ever.
+    """
+    display = importlib.import_module("ansible.utils.display").Display
+    error = importlib.import_module("ansible.errors").AnsibleError
+    wait = display.prompt_until
+
+    def ask(_self: object, name: str, *_rest: Any, **_named: Any) -> None:  # noqa: ANN401 (ansible's own)
+        raise error(f"the playbook asks for {name} (vars_prompt): send it as an extra variable")
+
+    def wait_for_time(self: object, *given: Any, **named: Any) -> Any:  # noqa: ANN401 (ansible's own)
+        if named.get("seconds") is None and len(given) < _PLACE_OF_SECONDS:
+            raise error(
+                "it waits for a person, and nobody is there: give the pause a time, "
+                "or let the recipe go on without an answer (`prompts: default`)"
+            )
+        return wait(self, *given, **named)
+
+    display.do_var_prompt, display.prompt_until = ask, wait_for_time
 
 
 def when_ssh_is_there(change: Callable[[ModuleType], None]) -> None:

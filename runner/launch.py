@@ -43,7 +43,7 @@ _FACTS_FD = 5
 async def launch(engine: Engine, job: ProvisionJob) -> None:
     """Start `job` in its own directory; LaunchFailed says what to do when that is impossible."""
     job_dir = JobDir(engine.jobs_dir, job.id)
-    recipe = engine.recipes.find(job.recipe)
+    recipe = await engine.recipes.find(job.recipe)
     if recipe is None:
         raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
     targets = await targets_of(engine, job)
@@ -109,6 +109,7 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
         "grace": engine.cancel_grace,
         "connections": _keep_connections(engine, job, recipe, targets, hosts),
         "resets": _resets(engine, targets),
+        "pass_over_prompts": recipe.sidecar.pass_over_prompts,
         "interpreters": interpreters.kept(targets, datetime.now(UTC)),
         "expects": recipe.sidecar.expects,
     }

@@ -116,6 +116,8 @@ def _without_recap(code: int, found: Findings) -> Outcome:
         )
         if found.error.startswith(_OF_SETTINGS):
             what = "ansible could not read its settings"
+        if found.error.startswith("the playbook asks for "):
+            what = "ansible stopped"
         return _error(FailureReason.PLAYBOOK_FAILED, f"{what}: {found.error}", code)
     message = f"ansible could not run the playbook (exit code {code})" if code else "ansible ended without a recap"
     advice = f"its last line is: {found.last_line}" if found.last_line else "the log says why"

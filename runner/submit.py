@@ -12,11 +12,12 @@ from runner import checks, idempotency
 from runner.admission import admit, alone, wait
 from runner.bus import Topic
 from runner.engine import Engine
-from runner.errors import ErrorCode, Problem, Refused
+from runner.errors import ErrorCode, Problem, Refused, quoted
 from runner.inputs import check_extra_vars
 from runner.inventory import host_name
 from runner.limits import MAX_PRIORITY, MAX_SERVERS_PER_JOB, MAX_TIMEOUT_SECONDS
 from runner.moves import told
+from runner.questions import Questions
 from runner.recipes import Recipe
 from runner.viewer import Viewer
 
@@ -47,7 +48,7 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
     key = idempotency.scoped(viewer, order.idempotency_key)
     if key is not None and (first := await idempotency.first_with(key)) is not None:
         return await _repeated(engine, first, order, retry_of)
-    recipe, columns = _checked(engine, order)
+    recipe, columns = await _checked(engine, order)
     servers = await _servers(order.server_ids)
     try:
         async with transaction() as tx:
@@ -106,11 +107,17 @@ def _job_host(job: ProvisionJob, server: Server) -> JobHost:
     return JobHost(job_id=job.id, server_id=server.id, host=host_name(server.id), server_name=server.name)
 
 
-def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
-    recipe = engine.recipes.allowed(order.recipe)
+async def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
+    recipe = await engine.recipes.allowed(order.recipe)
     plain, secret = check_extra_vars(recipe.inputs, order.extra_vars)
     secret |= {name: plain.pop(name) for name in order.secrets & plain.keys()}
-    _check_prompts(recipe, plain, secret)
+    questions = await engine.recipes.questions(recipe)
+    _check_prompts(questions, recipe, plain, secret)
+    tags = checks.task_tags(list(order.tags), "tags")
+    skip_tags = checks.task_tags(list(order.skip_tags), "skipTags")
+    # With tags of its own a call may leave the task out that waits.
+    if not tags and not skip_tags:
+        _check_pauses(questions, recipe)
     timeout = order.timeout_seconds
     if timeout is None:
         timeout = recipe.sidecar.timeout or engine.timeout
@@ -121,8 +128,8 @@ def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
     return recipe, {
         "check_mode": order.check,
         "diff": order.diff,
-        "tags": checks.task_tags(list(order.tags), "tags"),
-        "skip_tags": checks.task_tags(list(order.skip_tags), "skipTags"),
+        "tags": tags,
+        "skip_tags": skip_tags,
         "extra_vars": plain or None,
         "secret_vars": engine.vault.lock(secret) if secret else None,
         "timeout_seconds": timeout,
@@ -130,17 +137,32 @@ def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
     }
 
 
-def _check_prompts(recipe: Recipe, plain: Mapping[str, object], secret: Mapping[str, object]) -> None:
+def _check_prompts(asked: Questions, recipe: Recipe, plain: Mapping[str, object], secret: Mapping[str, object]) -> None:
     """Nobody is there to answer: ansible would go on with nothing, or with a default, and the job would look well."""
-    for name, has_default in recipe.prompts.items():
+    pass_over = recipe.sidecar.pass_over_prompts
+    for name, has_default in asked.variables.items():
         message = None
         if name in secret:
             # Ansible asks all the same, as it gets this one by way of the inventory, and takes its own answer.
             message = f"the playbook asks for {name} (vars_prompt), which a secret input cannot answer: let it not ask"
         elif name not in plain and not has_default:
             message = f"the playbook asks for {name} (vars_prompt): send it as an extra variable"
+        elif name not in plain and not pass_over:
+            message = (
+                f"the playbook asks for {name} (vars_prompt): send it as an extra variable, "
+                f"or let the recipe take the default (`prompts: default`)"
+            )
         if message is not None:
             raise checks.invalid(message, "extraVars", name)
+
+
+def _check_pauses(asked: Questions, recipe: Recipe) -> None:
+    if asked.pauses and not recipe.sidecar.pass_over_prompts:
+        message = (
+            f"the playbook waits for a person at {quoted(asked.pauses[0])}, and nobody is there: "
+            "give that pause a time, or let the recipe go on without an answer (`prompts: default`)"
+        )
+        raise checks.invalid(message, "recipe")
 
 
 async def _servers(server_ids: Sequence[int]) -> list[Server]:

@@ -26,6 +26,7 @@ class Case(NamedTuple):
     exit_code: int
     reason: str | None = None
     message: str | None = None
+    description: str = ""
 
 
 def play(*tasks: str, hosts: str = "all", head: str = "") -> str:
@@ -116,20 +117,28 @@ CASES = {
     "rescued": Case(play("{block: [{fail: {msg: a}}], rescue: [{ping: {}}]}"), 0),
     "prompt": Case(
         play("assert: {that: release == 'stable'}", head="vars_prompt: [{name: release, default: stable}]"),
-        0, None, UNANSWERED,
+        0, None, UNANSWERED, "prompts: default\n",
     ),
     "prompt-fails": Case(
         play("{name: Fetch, assert: {that: release == '1'}}", head="vars_prompt: [{name: release, default: '2'}]"),
-        2, FAILED, f'failed on prompt-fails at "Fetch": Assertion failed; {UNANSWERED}',
+        2, FAILED, f'failed on prompt-fails at "Fetch": Assertion failed; {UNANSWERED}', "prompts: default\n",
     ),
-    "pause": Case(play("pause: {prompt: Ready}"), 0, None, UNANSWERED),
+    "pause": Case(play("pause: {prompt: Ready}"), 0, None, UNANSWERED, "prompts: default\n"),
+    "pause-perhaps": Case(
+        play("ping:", "{name: Sure, pause: {prompt: Sure}, when: 1 == 1}", "fail:"),
+        2, FAILED,
+        'failed on pause-perhaps at "Sure": it waits for a person, and nobody is there: give the pause a time, '
+        "or let the recipe go on without an answer (`prompts: default`)",
+    ),
+    "pause-a-second": Case(play("{name: Sure, pause: {prompt: Sure, seconds: 1}}", "pause: seconds=1"), 0),
 }  # fmt: skip
 
 
-async def test_what_playbooks_come_to(api: Api, add_recipe: AddRecipe) -> None:
+async def test_what_playbooks_come_to(api: Api, add_recipe: AddRecipe, ansible_dir: Path) -> None:
     servers = {}
     for name, case in CASES.items():
         add_recipe(name, case.playbook)
+        (ansible_dir / "recipes" / f"{name}.yml").write_text(case.description)
         servers[name] = await api.create_server(name=name)
     jobs = [await api.run(name, server) for name, server in servers.items()]
     ended = await asyncio.gather(*(api.finished(job["id"]) for job in jobs))
@@ -137,7 +146,7 @@ async def test_what_playbooks_come_to(api: Api, add_recipe: AddRecipe) -> None:
         status = "SUCCESS" if case.reason is None else "ERROR"
         # 2.21 begins this sentence with a capital and has a colon in it.
         said = job["message"] and job["message"].replace("The role", "the role").replace("found in:", "found in")
-        assert (job["status"], job["exitCode"], job["failureReason"], said) == (status, *case[1:])
+        assert (job["status"], job["exitCode"], job["failureReason"], said) == (status, *case[1:4])
 
 
 async def test_many_servers_in_one_message(api: Api, add_recipe: AddRecipe) -> None:
