@@ -42,6 +42,7 @@ async def create_server(engine: Engine, viewer: Viewer, given: ServerFields) -> 
             await _set_tags(server, given.tags or [])
     except IntegrityError as error:
         raise _taken(given.name) from error
+    engine.credentials.warn_if_shown(server)
     return server
 
 
@@ -61,6 +62,8 @@ async def update_server(engine: Engine, viewer: Viewer, server_id: int, given: S
                 await _set_tags(server, given.tags)
     except IntegrityError as error:
         raise _taken(given.name) from error
+    if given.credential is not None:
+        engine.credentials.warn_if_shown(server)
     return server
 
 
