@@ -134,7 +134,7 @@ def _columns(engine: Engine, given: ServerFields) -> dict[str, Any]:
         ("host", given.host, checks.host),
         ("port", given.port, checks.port),
         ("user", given.user, checks.user),
-        ("variables", given.variables, checks.variables),
+        ("variables", given.variables, checks.server_variables),
         ("tags", given.tags, checks.server_tags),
     ]
     for field, value, check in fields:
