@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from runner.errors import ErrorCode, Refused, quoted
+from runner.reserved import INTERPRETER, is_ansibles, is_magic, is_python
 
 MAX_VARIABLES_BYTES = 64 * 1024
 MAX_VARIABLES_DEPTH = 16
@@ -27,11 +28,9 @@ _USER = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@+-]|\\(?=[A-Za-z0-9_.])){0,127}
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TASK_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_INTERPRETER = re.compile(r"/[A-Za-z0-9_./+-]{1,254}|auto|auto_silent")
 _RESERVED_GROUPS = frozenset({"all", "ungrouped"})
 # Ansible refuses these, and with one of them the whole inventory.
 _KEYWORDS = frozenset({"true", "false", "none", "True", "False", "None", "not"})
-_INTERPRETER_VARIABLE = "ansible_python_interpreter"
 
 
 def invalid(message: str, *field: str) -> Refused:
@@ -119,7 +118,25 @@ def text(value: str, *field: str) -> str:
 
 
 def variables(value: object, *field: str) -> dict[str, Any]:
-    """An object of Ansible variables: plain JSON, bounded, and no connection variable."""
+    """Ansible variables of a call: an object of plain JSON, bounded, and nothing that says how ansible runs."""
+    found = _bounded(value, *field)
+    if INTERPRETER in found:
+        # With an interpreter of the caller's choice, what ansible sends to it runs as the caller likes.
+        message = f"{INTERPRETER} is not allowed in a call: set it in the variables of the server"
+        raise invalid(message, *field, INTERPRETER)
+    return found
+
+
+def server_variables(value: object, *field: str) -> dict[str, Any]:
+    """The same of a server, which may say where its Python is."""
+    found = _bounded(value, *field)
+    if INTERPRETER in found and not is_python(found[INTERPRETER]):
+        message = f"{INTERPRETER} must be the absolute path of a Python such as /usr/bin/python3 or python3.12"
+        raise invalid(message, *field, INTERPRETER)
+    return found
+
+
+def _bounded(value: object, *field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise invalid('variables must be a JSON object, such as {"app_port": 8080}', *field)
     for key, item in value.items():
@@ -134,12 +151,13 @@ def _variable(key: object, item: object, *field: str) -> None:
         raise invalid(f"{quoted(key)} is no variable name: use letters, digits and _, no digit first", *field)
     if key in _KEYWORDS:
         raise invalid(f"{key} is no variable name: it is a word of Ansible's template language", *field, key)
-    if key == _INTERPRETER_VARIABLE:
-        if not isinstance(item, str) or not _INTERPRETER.fullmatch(item):
-            raise invalid(f"{key} must be an absolute path such as /usr/bin/python3", *field, key)
-    elif key.lstrip("_").startswith("ansible_"):
+    if is_magic(key):
+        raise invalid(f"{key} is not allowed: Ansible itself has something of that name; choose another", *field, key)
+    if is_ansibles(key) and key != INTERPRETER:
         # Connection variables run commands on the controller (ProxyCommand, executable paths, become flags).
-        message = f"{key} is not allowed: of Ansible's own variables only {_INTERPRETER_VARIABLE} may be set"
+        message = (
+            f"{key} is not allowed: it says how Ansible runs, and of those only {INTERPRETER} of a server may be set"
+        )
         raise invalid(message, *field, key)
     _plain(item, 1, *field, key)
 

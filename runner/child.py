@@ -21,7 +21,6 @@ import sys
 import threading
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ LOG_UNWRITABLE = 74
 STOP_SECONDS = 3.0
 """How long ansible may take to end its workers and to remove its files, once its log cannot be written."""
 _PIECE = 64 * 1024
+# In the order in which they need each other.
+_NEIGHBOURS = ("escapes", "spellings", "blocks", "alone", "mask", "logcap", "proctree", "hooks")
 
 
 class Log:
@@ -119,13 +120,21 @@ def main(argv: list[str]) -> None:
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
+def load() -> None:
+    """Load the files beside this one that it works with, unless they are: the launcher does it before it forks."""
+    for name in _NEIGHBOURS:
+        if f"playcast_{name}" not in sys.modules:
+            _load(name)
+
+
 def take_over(argv: list[str]) -> None:
     """Prepare this process for ansible, masking before both standard streams; `sys.argv` becomes ansible's own."""
     words = _words(int(argv[1]))
     spec = Path("spec.json")
     told = json.loads(spec.read_bytes()) if spec.exists() else {}
     _let_workers_end_what_they_send()
-    mask, logcap = _load("playcast_mask", "mask.py"), _load("playcast_logcap", "logcap.py")
+    load()
+    mask, logcap = sys.modules["playcast_mask"], sys.modules["playcast_logcap"]
     masker = mask.Masker(words)
     mask.__dict__["mask"] = masker.mask
     log = Log(mask.Running(masker), logcap.LogFile(1, int(argv[2])))
@@ -136,7 +145,7 @@ def take_over(argv: list[str]) -> None:
     # Ansible computes paths of its other programs from its own name.
     sys.argv = argv[3:]
     if "settings" in told:
-        hooks, processes = _load("playcast_hooks", "hooks.py"), _load("playcast_proctree", "proctree.py")
+        hooks, processes = sys.modules["playcast_hooks"], sys.modules["playcast_proctree"]
         hooks.hook_in(told, processes.end_masters_below)
 
 
@@ -169,15 +178,14 @@ def _words(fd: int) -> list[str]:
     return words
 
 
-def _load(name: str, file: str) -> ModuleType:
-    """A file beside this one as the module `name`: the directory itself is not on the path, as its names are common."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(file))
+def _load(name: str) -> None:
+    """A file beside this one as `playcast_<name>`: the directory itself is not on the path, as its names are common."""
+    spec = importlib.util.spec_from_file_location(f"playcast_{name}", Path(__file__).with_name(f"{name}.py"))
     if spec is None or spec.loader is None:
-        raise ImportError(f"{file} cannot be loaded")
+        raise ImportError(f"{name}.py cannot be loaded")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return module
 
 
 def _text(stream: Stream) -> io.TextIOWrapper:

@@ -7,7 +7,6 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +28,7 @@ from runner.inventory import (
     vars_file,
 )
 from runner.jobdir import JobDir
+from runner.masked_words import words_of
 from runner.memfile import sealed
 from runner.recipes import Recipe
 from runner.servers import tags_of
@@ -119,7 +119,7 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
     job_dir.write(job_dir.known_hosts, known_hosts([target.server for target in targets]).encode())
     job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
     job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
-    words = [*_logins(targets), *_leaves(secret_vars), *engine.mask_words]
+    words = words_of(targets, secret_vars, engine.mask_words)
     return [secret_inventory(hosts), json.dumps(words).encode()]
 
 
@@ -159,22 +159,6 @@ def _first_contacts(targets: list[Target]) -> dict[str, list[object]]:
     """Where this job may learn a host key: {server id: [host, port]} as they stand now."""
     servers = [target.server for target in targets if target.server.auth is not ServerAuthKind.LOCAL]
     return {str(server.id): [server.host, server.port] for server in servers if not server.host_key}
-
-
-def _logins(targets: list[Target]) -> Iterator[str]:
-    for login in (target.login for target in targets):
-        yield from (secret for secret in (login.password, login.private_key) if secret is not None)
-
-
-def _leaves(value: object) -> Iterator[str]:
-    """The texts and numbers inside a secret input, as they are written."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _leaves(item)
-    elif isinstance(value, str | int | float) and not isinstance(value, bool):
-        yield str(value)
 
 
 def _child(log_cap: int) -> list[str]:

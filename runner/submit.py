@@ -13,7 +13,7 @@ from runner.admission import admit, alone, wait
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import ErrorCode, Problem, Refused, quoted
-from runner.inputs import check_extra_vars
+from runner.inputs import check_extra_vars, check_masked
 from runner.inventory import host_name
 from runner.limits import MAX_PRIORITY, MAX_SERVERS_PER_JOB, MAX_TIMEOUT_SECONDS
 from runner.moves import told
@@ -111,6 +111,7 @@ async def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]
     recipe = await engine.recipes.allowed(order.recipe)
     plain, secret = check_extra_vars(recipe.inputs, order.extra_vars)
     secret |= {name: plain.pop(name) for name in order.secrets & plain.keys()}
+    check_masked(secret)
     questions = await engine.recipes.questions(recipe)
     _check_prompts(questions, recipe, plain, secret)
     tags = checks.task_tags(list(order.tags), "tags")

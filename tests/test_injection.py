@@ -101,6 +101,34 @@ async def test_values_come_out_as_they_went_in(api: Api, add_recipe: AddRecipe, 
     assert "lookup" not in (data_dir / "jobs/1/hosts.ini").read_text()
 
 
+async def test_secret_inputs_are_no_templates(api: Api, add_recipe: AddRecipe, ansible_dir: Path, marker: Path) -> None:
+    """Neither their texts nor the keys inside them; what the job says of them is a hash, since they are masked."""
+    hashed = "{{ secret | to_json | hash('sha256') }}"
+    add_recipe(
+        "hashes", f'- hosts: all\n  gather_facts: false\n  tasks: [{{ansible.builtin.debug: {{msg: "{hashed}"}}}}]\n'
+    )
+    (ansible_dir / "recipes" / "hashes.yml").write_text("inputs: {secret: {type: dict, no_log: true}}\n")
+    texts = [
+        *attacks(marker),
+        "!unsafe long",
+        "&anchor",
+        "*alias1",
+        "<<: x",
+        "{{ 1 }}",
+        "1e50",
+        "0x1F",
+        "12:30:45",
+        "2026-11-23",
+    ]
+    secret = {"a": {text: [{text: {text: [text]}}] for text in texts}, "b": [[texts]], "<<": [1.5, 10**9, True, None]}
+    await api.create_server()
+    job = await api.run("hashes", "1", extraVars={"secret": secret})
+    log = "".join([chunk["text"] async for chunk in api.log(job["id"])])
+    assert (await api.job(job["id"]))["status"] == "SUCCESS", log
+    digest = hashlib.sha256(json.dumps(secret, ensure_ascii=False).encode()).hexdigest()
+    assert f'ok: [srv-1] => {{\n    "msg": "{digest}"\n}}' in log
+
+
 async def test_server_names(api: Api, add_recipe: AddRecipe, data_dir: Path) -> None:
     add_recipe("names", "- hosts: all\n  gather_facts: false\n  tasks: [{ansible.builtin.debug: {var: server_name}}]\n")
     names = [

@@ -187,7 +187,7 @@ def test_more_words_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "words"
     file.write_text("\n one word per line \r\n\nanother\n")
     assert settings.load({}).masked_words == ()
-    assert settings.load({}, mask_words="a\nb c\n").masked_words == ("a", "b c")
+    assert settings.load({}, mask_words="ab\nb c\n").masked_words == ("ab", "b c")
     assert settings.load({}, mask_words_file=file).masked_words == ("one word per line", "another")
     with pytest.raises(PlaycastError, match="set PLAYCAST_MASK_WORDS or PLAYCAST_MASK_WORDS_FILE, not both"):
-        settings.load({}, mask_words="a", mask_words_file=file)
+        settings.load({}, mask_words="ab", mask_words_file=file)
