@@ -7,10 +7,10 @@ import { Rows } from '../src/log/rows';
 type Event = JobEventsSubscription['jobEvents']['events'][number];
 const at = '2026-11-26T00:00:00+00:00';
 const task = (line: number, name = `task at ${line}`): Event => ({
-  __typename: 'TaskStartedEvent', seq: 0, at, taskId: String(line), task: name, action: 'debug', path: null, logLine: line,
+  __typename: 'TaskStartedEvent', at, task: name, logLine: line,
 });
 const result = (line: number, host: string, status: 'OK' | 'FAILED' | 'UNREACHABLE' | 'IGNORED' = 'OK'): Event => ({
-  __typename: 'HostTaskEvent', seq: 0, at, host, taskId: '1', task: 'a task', status, duration: 1, message: 'why', resultTruncated: false, logLine: line,
+  __typename: 'HostTaskEvent', at, host, task: 'a task', status, message: 'why', logLine: line,
 });
 
 /** Lines 1 to 4 come before; two tasks on two hosts; the recap from line 15 on. */

@@ -112,7 +112,6 @@ export const en = {
     created: 'Asked for',
     took: 'Took',
     any: 'any',
-    filter: 'Filter',
   },
   job: {
     title: (number: number, recipe: string) => `Job ${number} · ${recipe}`,
@@ -135,10 +134,10 @@ export const en = {
     ignored: 'ignored',
     onlyHost: (name: string) => `Show only ${name} in the log`,
     tasks: 'Tasks',
-    took: 'Took',
-    started: 'Started',
     failures: 'What failed',
-    line: (line: number) => `line ${line}`,
+    onServers: (count: number, away: boolean) => `${away ? 'not reached: ' : ''}${plural(count, 'server', 'servers')}`,
+    showAll: (count: number) => `Show all ${count}`,
+    fewer: 'Show fewer',
     variables: 'Variables',
   },
   log: {

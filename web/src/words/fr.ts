@@ -112,7 +112,6 @@ export const fr: Words = {
     created: 'Demandée',
     took: 'Durée',
     any: 'tous',
-    filter: 'Filtre',
   },
   job: {
     title: (number, recipe) => `Exécution ${number} · ${recipe}`,
@@ -135,10 +134,10 @@ export const fr: Words = {
     ignored: 'tolérés',
     onlyHost: (name) => `Ne montrer que ${name} dans le journal`,
     tasks: 'Tâches',
-    took: 'Durée',
-    started: 'Début',
     failures: 'Ce qui a échoué',
-    line: (line) => `ligne ${line}`,
+    onServers: (count, away) => `${away ? 'injoignable : ' : ''}${plural(count, 'serveur', 'serveurs')}`,
+    showAll: (count) => `Afficher les ${count}`,
+    fewer: 'Afficher moins',
     variables: 'Variables',
   },
   log: {
