@@ -9,7 +9,7 @@ import { useTold } from '../state/told';
 import { Hosts } from './hosts';
 import { LogPane } from './logpane';
 import { Pending, Refusals } from './notice';
-import { Status } from './status';
+import { DryRun, Status } from './status';
 import { Duration, Instant } from './time';
 
 export function JobView({ number, line }: { number: number; line: number | null }) {
@@ -39,7 +39,8 @@ function useTitle(job: JobDetailsFragment | null): void {
   const words = useWords();
   useEffect(() => {
     if (job === null) return undefined;
-    document.title = `${words.status[job.status].icon} ${words.job.title(job.number, job.recipeName)}`;
+    const dry = job.check ? ` · ${words.common.dryRun}` : '';
+    document.title = `${words.status[job.status].icon} ${words.job.title(job.number, job.recipeName)}${dry}`;
     return () => void (document.title = words.common.page);
   }, [job?.status, job?.number, words]);
 }
@@ -52,7 +53,7 @@ function Head({ job }: { job: JobDetailsFragment }) {
       <div class="bar">
         <h1>{words.job.title(job.number, job.recipeName)}</h1>
         <p class="big" role="status">
-          <Status status={job.status} reason={job.failureReason} />
+          <Status of={job} />
         </p>
         {running && job.progress !== null && <Progress value={job.progress} />}
         <Duration from={job.startedAt} to={job.endedAt} known={job.duration} />
@@ -60,11 +61,10 @@ function Head({ job }: { job: JobDetailsFragment }) {
       </div>
       <p class="hint">
         {words.jobs.by} {job.requestedBy} · <Instant at={job.createdAt} />
-        {job.check && <> · {words.job.check}</>}
         {job.retryOf && (
           <>
             {' · '}
-            <a href={href.job(job.retryOf.number)}>{words.job.retryOf(job.retryOf.number)}</a>
+            <a href={href.job(job.retryOf.number)}>{words.job.retryOf(job.retryOf.number)}</a> <DryRun of={job.retryOf.check} />
           </>
         )}
         {job.extraVars !== null && (
@@ -79,7 +79,9 @@ function Head({ job }: { job: JobDetailsFragment }) {
         <p class="hint">
           {words.job.waits}{' '}
           {job.waitingFor.map((other) => (
-            <a href={href.job(other.number)}>{words.job.title(other.number, other.recipeName)} </a>
+            <>
+              <a href={href.job(other.number)}>{words.job.title(other.number, other.recipeName)}</a> <DryRun of={other.check} />
+            </>
           ))}
         </p>
       )}

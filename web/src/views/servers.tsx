@@ -11,7 +11,7 @@ import { useComeback, useTold } from '../state/told';
 import { NotJson, type Values, variablesOf } from '../state/values';
 import { Inputs } from './inputs';
 import { Pending, Refusals, Trouble } from './notice';
-import { Status } from './status';
+import { DryRun, Status } from './status';
 
 /** The servers, and what to run on them; a link may have chosen the recipe. */
 export function ServersView({ recipe }: { recipe: string | null }) {
@@ -128,13 +128,13 @@ function Row({ server, picked, toggle }: { server: ServerRowFragment; picked: bo
       <td>
         {lastJob && (
           <a href={href.job(lastJob.number)}>
-            {lastJob.number} {lastJob.recipeName} <Status status={lastJob.status} />
+            {lastJob.number} {lastJob.recipeName} <Status of={lastJob} />
           </a>
         )}
         {lockedBy && lockedBy.number !== lastJob?.number && (
           <a class="hint" href={href.job(lockedBy.number)}>
             {' '}
-            {words.busy(lockedBy.number)}
+            {words.busy(lockedBy.number)} <DryRun of={lockedBy.check} />
           </a>
         )}
       </td>

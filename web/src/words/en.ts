@@ -37,6 +37,7 @@ export const en = {
     switchLanguage: 'Language',
     signOut: 'Sign out',
     page: 'Playcast',
+    dryRun: 'Dry run',
   },
   signIn: {
     title: 'Sign in',
@@ -61,7 +62,7 @@ export const en = {
     hidden: (count: number) => `${plural(count, 'selected server is', 'selected servers are')} not in this list.`,
     count: (count: number) => plural(count, 'server', 'servers'),
     recipe: 'Recipe',
-    check: 'Check only, change nothing',
+    check: 'Dry run: check only, change nothing',
     diff: 'Show differences',
     go: (count: number) => (count > 0 ? `Configure now (${count})` : 'Configure now'),
     pick: 'Select at least one server.',
@@ -115,7 +116,6 @@ export const en = {
   },
   job: {
     title: (number: number, recipe: string) => `Job ${number} · ${recipe}`,
-    check: 'check only',
     cancel: 'Cancel',
     retry: 'Run again',
     retryFailed: 'Failed servers only',

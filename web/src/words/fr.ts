@@ -37,6 +37,7 @@ export const fr: Words = {
     switchLanguage: 'Langue',
     signOut: 'Se déconnecter',
     page: 'Playcast',
+    dryRun: 'Simulation',
   },
   signIn: {
     title: 'Connexion',
@@ -61,7 +62,7 @@ export const fr: Words = {
     hidden: (count) => `${plural(count, 'serveur sélectionné n’est', 'serveurs sélectionnés ne sont')} pas dans cette liste.`,
     count: (count) => plural(count, 'serveur', 'serveurs'),
     recipe: 'Recette',
-    check: 'Vérifier seulement, ne rien changer',
+    check: 'Simulation : vérifier seulement, ne rien changer',
     diff: 'Montrer les différences',
     go: (count) => (count > 0 ? `Configurer maintenant (${count})` : 'Configurer maintenant'),
     pick: 'Sélectionnez au moins un serveur.',
@@ -115,7 +116,6 @@ export const fr: Words = {
   },
   job: {
     title: (number, recipe) => `Exécution ${number} · ${recipe}`,
-    check: 'vérification seule',
     cancel: 'Annuler',
     retry: 'Relancer',
     retryFailed: 'Serveurs en échec seulement',
