@@ -52,3 +52,17 @@ async def test_a_dry_run_is_marked_in_every_list_and_on_its_own_page(
         await expect(page.locator(".head [role=status]")).to_have_text(finished)
         assert (await page.title()).endswith(" 1 · base")
         await expect(page.locator(".dry")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("locale", "word", "_finished"), LANGUAGES)
+async def test_what_is_about_to_be_a_dry_run_says_so_beside_the_button(
+    api: Api, locale: str, word: str, _finished: str
+) -> None:
+    await api.create_server(name="first")
+    async with browsing(api, locale=locale) as browser:
+        page = browser.page
+        await browser.open("#/")
+        await expect(page.locator(".order")).to_contain_text("base")
+        await expect(page.locator(".order .dry")).to_have_count(0)
+        await page.locator("#configure input[type=checkbox]").first.check()
+        await expect(page.locator(".order .dry")).to_have_text(word)

@@ -105,11 +105,9 @@ function Actions({ job }: { job: JobDetailsFragment }) {
   const once = useOnce();
   const again = async (failedHostsOnly: boolean): Promise<void> => {
     const input = { jobId: job.id, failedHostsOnly };
-    const answer = await retry.go({ input: { ...input, idempotencyKey: once.key(input) } });
+    const answer = await retry.go({ input: { ...input, idempotencyKey: once(input) } });
     const next = answer?.retryJob.job;
-    if (!next) return;
-    once.done();
-    location.hash = href.job(next.number);
+    if (next) location.hash = href.job(next.number);
   };
   return (
     <div class="actions">
