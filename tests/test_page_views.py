@@ -49,6 +49,8 @@ async def test_only_where_it_failed(api: Api, add_recipe: Callable[[str, str], N
         await expect(page.locator(".trouble")).to_have_text('failed on second at "Break": not on second')
         await expect(page.locator(".failures li")).to_have_text("second: Break not on second")
         await page.get_by_role("button", name="Failed servers only").click()
+        await expect(page.locator("dialog .names")).to_have_text("1 server: second")
+        await page.get_by_role("button", name="Run job 1 again").click()
         await expect(page.get_by_role("heading", name="Job 2 · half")).to_be_visible()
         await expect(page.locator(STATUS)).to_contain_text("Error ❌", timeout=60_000)
         await expect(page.locator(".hosts tbody th")).to_have_text("second srv-2")
@@ -155,9 +157,9 @@ async def test_a_server_is_changed_and_removed(api: Api) -> None:
         changed = await api.ask('{ server(id: "2") { name auth variables } }')
         assert changed["server"] == {"name": "third", "auth": "LOCAL", "variables": {"site": "lyon"}}
 
-        page.on("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("link", name="third").click()
         await page.get_by_role("button", name="Delete").click()
+        await page.get_by_role("button", name="Delete third").click()
         await expect(page.get_by_text("1 server", exact=True)).to_be_visible()
         await expect(page.get_by_role("row", name="third")).to_have_count(0)
 
@@ -200,6 +202,22 @@ async def test_jobs_are_filtered_and_recipes_show_theirs(api: Api, add_recipe: C
         await expect(page.get_by_role("row", name="4 half")).to_contain_text("Finished ✅", timeout=60_000)
         await page.get_by_role("link", name="Run it on servers").click()
         await expect(page.get_by_label("Recipe", exact=True)).to_have_value("half")
+
+
+@pytest.mark.parametrize("given", ["1", "global"])
+async def test_the_jobs_of_a_server_are_told_while_they_run(
+    api: Api, add_recipe: Callable[[str, str], None], go: Path, given: str
+) -> None:
+    add_recipe("waits", WAITS.format(go=go))
+    server = await api.create_server(name="first")
+    async with browsing(api) as browser:
+        page = browser.page
+        await browser.open(f"#/servers/{server if given == 'global' else given}")
+        await expect(page.get_by_text("No job yet.")).to_be_visible()
+        await api.run("waits", server)
+        await expect(page.get_by_role("row", name="1 waits")).to_contain_text("Running", timeout=60_000)
+        go.touch()
+        await expect(page.get_by_role("row", name="1 waits")).to_contain_text("Finished ✅", timeout=60_000)
 
 
 async def test_check_and_extra_variables_reach_the_job(api: Api) -> None:

@@ -1,14 +1,14 @@
 import { useEffect, useState } from 'preact/hooks';
-import { CancelDocument, JobChangedDocument, type JobDetailsFragment, JobDocument, RetryDocument } from '../generated/operations';
-import { useAsked, useDoing } from '../state/asked';
-import { useOnce } from '../state/once';
+import { JobChangedDocument, type JobDetailsFragment, JobDocument } from '../generated/operations';
+import { useAsked } from '../state/asked';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
 import { isFinal } from '../state/stage';
 import { useTold } from '../state/told';
 import { Hosts } from './hosts';
+import { Actions } from './jobactions';
 import { LogPane } from './logpane';
-import { Pending, Refusals } from './notice';
+import { Pending } from './notice';
 import { DryRun, Status } from './status';
 import { Duration, Instant } from './time';
 
@@ -47,7 +47,6 @@ function useTitle(job: JobDetailsFragment | null): void {
 
 function Head({ job }: { job: JobDetailsFragment }) {
   const words = useWords();
-  const running = job.status === 'RUNNING';
   return (
     <div class="head">
       <div class="bar">
@@ -55,25 +54,11 @@ function Head({ job }: { job: JobDetailsFragment }) {
         <p class="big" role="status">
           <Status of={job} />
         </p>
-        {running && job.progress !== null && <Progress value={job.progress} />}
+        {job.status === 'RUNNING' && job.progress !== null && <Progress value={job.progress} />}
         <Duration from={job.startedAt} to={job.endedAt} known={job.duration} />
         <Actions job={job} />
       </div>
-      <p class="hint">
-        {words.jobs.by} {job.requestedBy} · <Instant at={job.createdAt} />
-        {job.retryOf && (
-          <>
-            {' · '}
-            <a href={href.job(job.retryOf.number)}>{words.job.retryOf(job.retryOf.number)}</a> <DryRun of={job.retryOf.check} />
-          </>
-        )}
-        {job.extraVars !== null && (
-          <>
-            {' · '}
-            {words.job.variables} <code>{JSON.stringify(job.extraVars)}</code>
-          </>
-        )}
-      </p>
+      <About job={job} />
       {job.message !== null && <p class={job.status === 'ERROR' ? 'trouble' : 'hint'}>{job.message}</p>}
       {job.waitingFor.length > 0 && (
         <p class="hint">
@@ -89,44 +74,33 @@ function Head({ job }: { job: JobDetailsFragment }) {
   );
 }
 
+/** Who asked for it, when, and with what. */
+function About({ job }: { job: JobDetailsFragment }) {
+  const words = useWords();
+  return (
+    <p class="hint">
+      {words.jobs.by} {job.requestedBy} · <Instant at={job.createdAt} />
+      {job.retryOf && (
+        <>
+          {' · '}
+          <a href={href.job(job.retryOf.number)}>{words.job.retryOf(job.retryOf.number)}</a> <DryRun of={job.retryOf.check} />
+        </>
+      )}
+      {job.extraVars !== null && (
+        <>
+          {' · '}
+          {words.job.variables} <code>{JSON.stringify(job.extraVars)}</code>
+        </>
+      )}
+    </p>
+  );
+}
+
 function Progress({ value }: { value: number }) {
   const words = useWords().job;
   return (
     <>
       <progress value={value} aria-label={words.progress} /> <span class="duration">{Math.floor(value * 100)} %</span>
     </>
-  );
-}
-
-function Actions({ job }: { job: JobDetailsFragment }) {
-  const words = useWords().job;
-  const cancel = useDoing(CancelDocument);
-  const retry = useDoing(RetryDocument);
-  const once = useOnce();
-  const again = async (failedHostsOnly: boolean): Promise<void> => {
-    const input = { jobId: job.id, failedHostsOnly };
-    const answer = await retry.go({ input: { ...input, idempotencyKey: once(input) } });
-    const next = answer?.retryJob.job;
-    if (next) location.hash = href.job(next.number);
-  };
-  return (
-    <div class="actions">
-      {!isFinal(job.status) && (
-        <button class="danger" disabled={cancel.busy} onClick={() => void cancel.go({ input: { jobId: job.id } })}>
-          {words.cancel}
-        </button>
-      )}
-      {isFinal(job.status) && (
-        <button disabled={retry.busy} onClick={() => void again(false)}>
-          {words.retry}
-        </button>
-      )}
-      {isFinal(job.status) && job.status !== 'SUCCESS' && job.hosts.length > 1 && (
-        <button disabled={retry.busy} onClick={() => void again(true)}>
-          {words.retryFailed}
-        </button>
-      )}
-      <Refusals of={[...cancel.refusals, ...retry.refusals]} />
-    </div>
   );
 }
