@@ -77,6 +77,7 @@ test('a line belongs to a result with all its lines', () => {
   assert.deepEqual([6, 7, 9, 12, 14].map((line) => made.resultAt(line)), [
     { first: 6, stop: 7 }, { first: 7, stop: 8 }, { first: 8, stop: 10 }, { first: 12, stop: 13 }, { first: 13, stop: 15 },
   ]);
+  assert.deepEqual([4, 5, 7, 9, 10, 13, 15].map((line) => made.hostAt(line)), [null, null, 'a', 'b', null, 'b', null]);
   assert.equal(made.timeOf(4), null);
   assert.equal(made.timeOf(9), Date.parse(at));
 });
