@@ -1,5 +1,6 @@
-"""What a reader is led to is in sight: the form that starts a job."""
+"""What a reader is led to is in sight: lines of the log, and the form that starts a job."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -7,13 +8,31 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.api import Api
-from tests.browser import Browser, browsing
+from tests.browser import PATIENCE, Browser, browsing
 from tests.conftest import StartApp
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 DESKTOP, LAPTOP, PHONE = (1440, 900), (1024, 768), (390, 844)
 WINDOWS = [DESKTOP, LAPTOP, PHONE, (1280, 500), (320, 256)]
+LONG = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Much
+      ansible.builtin.debug:
+        msg: "before {{ item }}"
+      loop: "{{ range(100) | list }}"
+      when: server_name == 'server-0'
+    - name: Break
+      ansible.builtin.fail:
+        msg: "{{ server_name }} is broken"
+      ignore_errors: "{{ server_name == 'server-1' }}"
+    - name: Much more
+      ansible.builtin.debug:
+        msg: "after {{ item }}"
+      loop: "{{ range(100) | list }}"
+"""
 INPUTS = """
 inputs:
   greeting: {type: str, required: false}
@@ -34,8 +53,117 @@ async def seen(page: Page, selector: str) -> dict[str, Any]:
     return found
 
 
+async def expect_line(page: Page, text: str) -> None:
+    """The line that is pointed at holds that text, lies in the log and in the window, and nothing covers it."""
+    await expect(page.locator(".row.here")).to_contain_text(text)
+    inside = """() => {
+      const row = document.querySelector('.row.here');
+      if (row === null) return false;
+      const { top, bottom } = row.getBoundingClientRect();
+      const log = row.closest('.log').getBoundingClientRect();
+      const hit = document.elementFromPoint(log.left + 120, (top + bottom) / 2);
+      return top >= Math.max(0, log.top) && bottom <= Math.min(innerHeight, log.bottom) && row.contains(hit);
+    }"""
+    async with asyncio.timeout(PATIENCE / 1000):
+        while not await page.evaluate(inside):  # noqa: ASYNC110 (the page is looked at)
+            await asyncio.sleep(0.05)
+
+
 def in_window(size: tuple[int, int], **look: Any) -> dict[str, Any]:
     return {"viewport": {"width": size[0], "height": size[1]}, **look}
+
+
+@pytest.fixture
+async def broken(api: Api, add_recipe: Callable[[str, str], None]) -> Api:
+    """A job that has failed in the middle of a long log, on nine of ten servers."""
+    add_recipe("long", LONG)
+    servers = [await api.create_server(name=f"server-{number}") for number in range(10)]
+    await api.finished((await api.run("long", *servers))["id"])
+    return api
+
+
+@pytest.mark.parametrize("size", WINDOWS)
+async def test_a_failure_is_in_sight(broken: Api, size: tuple[int, int]) -> None:
+    async with browsing(broken, **in_window(size)) as browser:
+        page = browser.page
+        await browser.open("#/jobs/1")
+        # Who opens a failed job sees the failure.
+        await expect_line(page, "is broken")
+        if size in {DESKTOP, LAPTOP}:
+            assert (await seen(page, ".log"))["seen"] >= 0.6 * size[1]
+        first = await page.locator(".row.here").get_attribute("data-line")
+        await page.evaluate("scrollTo(0, 0)")
+        await page.get_by_role("button", name="Next failure (9)").click()
+        await expect_line(page, "server-")
+        assert await page.locator(".row.here").get_attribute("data-line") != first
+        if size in {DESKTOP, LAPTOP}:
+            assert (await seen(page, ".log"))["seen"] >= 0.6 * size[1]
+        # By key from anywhere, in both directions, and round the end.
+        for key in ("e", "e", "E", "e", "e"):
+            await page.evaluate("scrollTo(0, 0)")
+            await page.locator(".log").evaluate("(log) => log.scrollTop = 0")
+            await page.keyboard.press(key)
+            await expect_line(page, "server-")
+        # From the summary, which names each server.
+        await page.evaluate("scrollTo(0, 0)")
+        await page.locator(".failures .link").first.click()
+        await expect_line(page, "server-")
+
+
+@pytest.mark.parametrize("size", WINDOWS)
+async def test_the_line_of_a_link_is_in_sight(broken: Api, size: tuple[int, int]) -> None:
+    async with browsing(broken, **in_window(size)) as browser:
+        page = browser.page
+        for line in (1, 150, 400):
+            await browser.open(f"#/jobs/1/L{line}")
+            await page.reload()
+            await expect(page.locator(".row.here")).to_have_attribute("data-line", str(line))
+            await expect(page.get_by_text("lines · whole")).to_be_attached()
+            await expect_line(page, "")
+        # A task of the list, a find, and a step from there.
+        await page.get_by_text("Tasks (3)").click()
+        await page.locator("details").get_by_role("button", name="Break").click()
+        await expect_line(page, "TASK [Break]")
+        await page.get_by_placeholder("Search the log").fill("before 42")
+        await expect(page.locator(".finds")).to_contain_text("0 of 1")
+        await page.keyboard.press("Enter")
+        await expect_line(page, "before 42")
+        await page.locator(".log").focus()
+        await page.evaluate("scrollTo(0, 0)")
+        await page.keyboard.press("j")
+        await expect_line(page, "")
+
+
+async def test_a_failure_that_the_reader_has_left_out_comes_back(broken: Api) -> None:
+    async with browsing(broken, **in_window(LAPTOP)) as browser:
+        page = browser.page
+        await browser.open("#/jobs/1")
+        await expect(page.locator(".row.here")).to_be_visible()
+        await page.get_by_label("Server", exact=True).select_option("server-2")
+        # Of one server there is one failure, and it is the next one.
+        await page.get_by_role("button", name="Next failure (1)").click()
+        await expect_line(page, "server-2")
+        await page.locator(".failures .link", has_text="server-0").click()
+        await expect_line(page, "server-0")
+        await expect(page.get_by_label("Server", exact=True)).to_have_value("")
+        await page.get_by_role("button", name="Fold tasks").click()
+        await page.keyboard.press("e")
+        await expect_line(page, "server-")
+
+
+async def test_a_reader_who_has_begun_is_left_alone(broken: Api) -> None:
+    async with browsing(broken, **in_window(DESKTOP)) as browser:
+        page = browser.page
+        await browser.open("#/jobs/1")
+        await expect(page.locator(".row.here")).to_be_visible()
+        await page.mouse.move(700, 500)
+        await page.locator(".panel").get_by_role("button", name="Close").click()
+        await page.evaluate("scrollTo(0, 0)")
+        # What comes or goes around the log does not take the page back to it.
+        await page.get_by_role("button", name="Show all 10").click()
+        await expect(page.get_by_role("button", name="Show fewer")).to_be_visible()
+        await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert await page.evaluate("scrollY") == 0
 
 
 async def many_servers(api: Api, count: int = 105) -> None:

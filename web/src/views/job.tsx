@@ -1,13 +1,17 @@
-import { useEffect, useState } from 'preact/hooks';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { JobChangedDocument, type JobDetailsFragment, JobDocument } from '../generated/operations';
+import { beyond, causes, type NameOf } from '../log/causes';
 import { useAsked } from '../state/asked';
+import { useJobLog } from '../state/joblog';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
 import { isFinal } from '../state/stage';
 import { useTold } from '../state/told';
+import { Failures } from './failures';
 import { Hosts } from './hosts';
 import { Actions } from './jobactions';
-import { LogPane } from './logpane';
+import { type Choices, LogPane } from './logpane';
 import { Pending } from './notice';
 import { DryRun, Status } from './status';
 import { Duration, Instant } from './time';
@@ -20,18 +24,41 @@ export function JobView({ number, line }: { number: number; line: number | null 
   const job = told ?? asked.data?.job ?? null;
   useTold(JobChangedDocument, { ids: [id] }, ({ jobUpdated }) => setTold(jobUpdated), job !== null && !isFinal(job.status));
   useTitle(job);
-  const [host, setHost] = useState<string | null>(null);
+  if (job !== null) return <KnownJob job={job} line={line} />;
+  return asked.data ? <p class="hint">{words.common.none_found}</p> : <Pending of={asked} />;
+}
 
-  if (job === null) {
-    return asked.data ? <p class="hint">{words.common.none_found}</p> : <Pending of={asked} />;
-  }
+function KnownJob({ job, line }: { job: JobDetailsFragment; line: number | null }) {
+  const room = useRef<HTMLDivElement>(null);
+  const [chosen, setChosen] = useState<Choices>({ text: '', all: false, times: false, host: null });
+  const choose = (change: Partial<Choices>): void => setChosen((before) => ({ ...before, ...change }));
+  const names = useNames(job);
+  const nameOf: NameOf = (host) => names.get(host) ?? host;
+  const log = useJobLog(room, {
+    ...chosen,
+    ...{ job, line, names },
+    readAll: () => choose({ all: true }),
+    anyHost: () => choose({ host: null }),
+  });
+  // What is looked for may be anywhere, so a search needs the part as well that was left out.
+  if (chosen.text !== '' && !chosen.all && log.follower.store.firstLine > 1) choose({ all: true });
+  const { failures } = log.follower.outline;
+  const found = useMemo(() => causes(failures, job.hosts.map(({ name }) => name), nameOf), [failures.length, names]);
   return (
     <div class="jobview">
-      <Head job={job} />
-      <Hosts job={job} picked={host} pick={setHost} />
-      <LogPane job={job} line={line} host={host} pickHost={setHost} />
+      <Head job={job} message={beyond(job.message, found)}>
+        <Failures causes={found} nameOf={nameOf} goTo={log.show} />
+      </Head>
+      <Hosts job={job} picked={chosen.host} pick={(host) => choose({ host })} />
+      <LogPane {...{ job, log, room, nameOf, chosen, choose }} />
     </div>
   );
+}
+
+/** What people call the hosts that have another name in the log. */
+function useNames({ hosts }: JobDetailsFragment): ReadonlyMap<string, string> {
+  const pairs = hosts.flatMap(({ name, serverName }) => (name === serverName ? [] : [[name, serverName] as const]));
+  return useMemo(() => new Map(pairs), [JSON.stringify(pairs)]);
 }
 
 /** The tab says how the job stands. */
@@ -45,7 +72,7 @@ function useTitle(job: JobDetailsFragment | null): void {
   }, [job?.status, job?.number, words]);
 }
 
-function Head({ job }: { job: JobDetailsFragment }) {
+function Head({ job, message, children }: { job: JobDetailsFragment; message: string | null; children: ComponentChildren }) {
   const words = useWords();
   return (
     <div class="head">
@@ -59,7 +86,8 @@ function Head({ job }: { job: JobDetailsFragment }) {
         <Actions job={job} />
       </div>
       <About job={job} />
-      {job.message !== null && <p class={job.status === 'ERROR' ? 'trouble' : 'hint'}>{job.message}</p>}
+      {message !== null && <p class={job.status === 'ERROR' ? 'trouble' : 'hint'}>{message}</p>}
+      {children}
       {job.waitingFor.length > 0 && (
         <p class="hint">
           {words.job.waits}{' '}

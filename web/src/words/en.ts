@@ -172,6 +172,7 @@ export const en = {
     searching: 'searching…',
     finds: (at: number, count: number) => (count === 0 ? 'not found' : `${at} of ${count}`),
     unread: '(a part of the log could not be read)',
+    calledHere: (name: string, host: string) => `(ansible calls ${name} ${host} here)`,
     next: 'Next find',
     previous: 'Previous find',
     nextFailure: (count: number) => `Next failure (${count})`,
@@ -185,7 +186,7 @@ export const en = {
     fromStart: 'Load it from the start',
     panel: 'Line',
     json: 'Result',
-    none: 'Nothing was printed yet.',
+    none: 'Nothing was printed.',
     keys: 'Keys: / search, n N next and previous find, e E failures, g G start and end, f follow, j k one line on and back, Enter open, Escape close',
   },
 };

@@ -172,6 +172,7 @@ export const fr: Words = {
     searching: 'recherche…',
     finds: (at, count) => (count === 0 ? 'introuvable' : `${at} sur ${count}`),
     unread: '(une partie du journal n’a pas pu être lue)',
+    calledHere: (name, host) => `(ansible appelle ${name} ${host} ici)`,
     next: 'Occurrence suivante',
     previous: 'Occurrence précédente',
     nextFailure: (count) => `Échec suivant (${count})`,
@@ -185,7 +186,7 @@ export const fr: Words = {
     fromStart: 'Le charger depuis le début',
     panel: 'Ligne',
     json: 'Résultat',
-    none: 'Rien n’a encore été écrit.',
+    none: 'Rien n’a été écrit.',
     keys: 'Touches : / chercher, n N occurrences, e E échecs, g G début et fin, f suivre, j k ligne suivante et précédente, Entrée ouvrir, Échap fermer',
   },
 };
