@@ -203,7 +203,7 @@ async def test_by_keyboard(api: Api, add_recipe: Callable[[str, str], None]) -> 
         dialog = page.get_by_role("dialog", name="Run Job 1 · fine again?")
         await expect(dialog).to_be_visible()
         await expect(page.locator("dialog h2")).to_be_focused()
-        await expect(dialog).to_contain_text("2 servers: first, second")
+        await expect(dialog).to_contain_text("2 servers · first, second")
         await expect(dialog).to_contain_text("This is not a dry run: the servers may be changed.")
         await page.keyboard.press("Escape")
         await expect(dialog).to_have_count(0)

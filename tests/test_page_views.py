@@ -48,7 +48,7 @@ async def test_only_where_it_failed(api: Api, add_recipe: Callable[[str, str], N
         await browser.open("#/jobs/1")
         await expect(page.locator(".failures > li")).to_have_text("Break 1 servernot on secondsecond")
         await page.get_by_role("button", name="Failed servers only").click()
-        await expect(page.locator("dialog .names")).to_have_text("1 server: second")
+        await expect(page.locator("dialog .names")).to_have_text("1 server · second")
         await page.get_by_role("button", name="Run job 1 again").click()
         await expect(page.get_by_role("heading", name="Job 2 · half")).to_be_visible()
         await expect(page.locator(STATUS)).to_contain_text("Error ❌", timeout=60_000)

@@ -103,7 +103,7 @@ export function Names({ of }: { of: readonly string[] }) {
   const words = useWords().servers;
   return (
     <p class="names" tabIndex={of.length > 20 ? 0 : undefined}>
-      {words.count(of.length)}: <strong>{of.join(', ')}</strong>
+      {words.count(of.length)} · <strong>{of.join(', ')}</strong>
     </p>
   );
 }
