@@ -146,6 +146,8 @@ def ansible_dir_that_tells(ansible_dir: Path, add_recipe: AddRecipe) -> Path:
     plugins = ansible_dir / "playbooks" / "callback_plugins"
     plugins.mkdir()
     (plugins / "letters.py").write_text(LETTERS)
+    config = ansible_dir / "ansible.cfg"
+    config.write_text(config.read_text().replace("[defaults]\n", "[defaults]\ncallbacks_enabled = letters\n"))
     return ansible_dir
 
 
