@@ -142,8 +142,11 @@ async def test_one_that_is_gone_is_forgotten(start: StartApp, sshd: Sshd, data_d
     status, message = await ran(api, "show", server)
     assert (status, message) == (
         "ERROR",
-        """failed on web at "ansible.builtin.ping": The module interpreter '/gone/python3' was not found; """
-        "install Python there, or set ansible_python_interpreter for the server",
+        (
+            'failed on web at "ansible.builtin.ping": '
+            "The module interpreter '/gone/python3' was not found; "
+            "install Python there, or set ansible_python_interpreter for the server"
+        ),
     )
     assert await stored() is None
     assert await ran(api, "show", server) == ("SUCCESS", None)
