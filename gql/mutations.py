@@ -102,7 +102,7 @@ class Mutation:
                 info.context.engine,
                 info.context.viewer,
                 number_of("ProvisionJob", input.job_id, "jobId"),
-                failed_hosts_only=bool(input.failed_hosts_only),
+                failed_hosts_only=input.failed_hosts_only,
                 idempotency_key=input.idempotency_key,
             )
         except Refused as refusal:

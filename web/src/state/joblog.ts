@@ -34,7 +34,7 @@ export interface JobLog {
 }
 
 interface Wanted {
-  job: { id: string; number: number; logSize: number };
+  job: { id: string; number: number; logBytes: number };
   all: boolean;
   line: number | null;
   host: string | null;
@@ -80,7 +80,7 @@ export function useJobLog(room: RefObject<HTMLDivElement | null>, { job, all, li
     });
     drawn.follow = first === null;
     view.current = drawn;
-    void follower.start(job.logSize, all || first !== null);
+    void follower.start(job.logBytes, all || first !== null);
     return () => {
       follower.close();
       drawn.close();
