@@ -31,7 +31,7 @@ def main() -> None:
         wait_for("go")
     used = resource.getrusage(resource.RUSAGE_SELF)
     Path("printer.json").write_text(json.dumps({"cpu": used.ru_utime + used.ru_stime}))
-    if "PLAYCAST_EVENTS" in os.environ:
+    if "PLAYCAST_JOB" in os.environ:
         hosts = re.findall(r"^srv-\d+", Path("hosts.ini").read_text(), re.MULTILINE)
         counts = {
             "ok": 1,
@@ -44,7 +44,7 @@ def main() -> None:
         }
         about = {"kind": "recap", "at": "2026-01-01T00:00:00Z", "log_offset": 0}
         event = {**about, "hosts": dict.fromkeys(hosts, counts)}
-        Path(os.environ["PLAYCAST_EVENTS"]).write_text(json.dumps(event) + "\n")
+        Path("events.jsonl").write_text(json.dumps(event) + "\n")
 
 
 def wait_for(name: str) -> None:

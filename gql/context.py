@@ -125,10 +125,10 @@ class Context:
 
     @cached_property
     def recipes(self) -> DataLoader[str, Recipe | None]:
-        """A recipe by its name; looking whether one has changed looks at every file of the ansible directory."""
+        """A recipe by its name."""
 
         async def read(names: Sequence[str]) -> dict[str, Recipe | None]:
-            known = {recipe.name: recipe for recipe in self.engine.recipes.all()}
+            known = {recipe.name: recipe for recipe in await self.engine.recipes.all()}
             return {name: known.get(name) for name in names}
 
         return loader(read)

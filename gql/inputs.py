@@ -22,15 +22,18 @@ class RunProvisionInput:
     recipe: str
     server_ids: list[strawberry.ID]
     extra_vars: JSON | None = None
-    check: bool = False
-    diff: bool = False
+    check: bool | None = False
+    diff: bool | None = False
     tags: list[str] | None = strawberry.field(default=None, description="Ansible's task tags.")
     skip_tags: list[str] | None = None
     timeout_seconds: int | None = None
-    priority: int = 0
+    priority: int | None = 0
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="The same key within 24 h returns the first job instead of starting another.",
+        description=(
+            "The same request with the same key within 24 h returns the first job instead of starting another; "
+            "another request with that key is refused (IDEMPOTENCY_CONFLICT)."
+        ),
     )
 
     def order(self) -> Order:
@@ -39,12 +42,12 @@ class RunProvisionInput:
             recipe=self.recipe,
             server_ids=_server_ids(self.server_ids),
             extra_vars=self.extra_vars,
-            check=self.check,
-            diff=self.diff,
+            check=bool(self.check),
+            diff=bool(self.diff),
             tags=self.tags or [],
             skip_tags=self.skip_tags or [],
             timeout_seconds=self.timeout_seconds,
-            priority=self.priority,
+            priority=self.priority or 0,
             idempotency_key=self.idempotency_key,
         )
 
@@ -76,7 +79,10 @@ class RetryJobInput:
     """A finished job to run again."""
 
     job_id: strawberry.ID
-    failed_hosts_only: bool = False
+    failed_hosts_only: bool | None = strawberry.field(
+        default=False,
+        description="Only on servers for which not every play that names them came to its end (`JobHost.served`).",
+    )
     idempotency_key: str | None = None
 
 
@@ -113,10 +119,10 @@ class CreateServerInput:
     host: str
     user: str
     credential: CredentialInput
-    port: int = 22
+    port: int | None = 22
     tags: list[str] | None = None
     variables: JSON | None = None
-    strict_host_key: bool = strawberry.field(
+    strict_host_key: bool | None = strawberry.field(
         default=True,
         description="Unsafe if false: any host key is taken, so anybody on the way can pass for the server.",
     )
@@ -126,7 +132,7 @@ class CreateServerInput:
         return ServerFields(
             name=self.name,
             host=self.host,
-            port=self.port,
+            port=22 if self.port is None else self.port,
             user=self.user,
             credential=self.credential.credential(),
             tags=self.tags,

@@ -94,7 +94,9 @@ class Mutation:
             return CancelJobPayload(user_errors=user_errors(refusal))
         return CancelJobPayload(job=ProvisionJob.of(job))
 
-    @strawberry.mutation(description="Create a new job from a finished one, optionally on the failed hosts only.")
+    @strawberry.mutation(
+        description="Create a new job from a finished one: on all its servers, or on those that it has not served."
+    )
     async def retry_job(self, info: Info, input: RetryJobInput) -> RetryJobPayload:  # noqa: A002 (the contract's name)
         """Run a job again."""
         try:
@@ -102,7 +104,7 @@ class Mutation:
                 info.context.engine,
                 info.context.viewer,
                 number_of("ProvisionJob", input.job_id, "jobId"),
-                failed_hosts_only=input.failed_hosts_only,
+                failed_hosts_only=bool(input.failed_hosts_only),
                 idempotency_key=input.idempotency_key,
             )
         except Refused as refusal:

@@ -96,14 +96,14 @@ class Query:
         return ServerConnection.of(Slice.of(rows, window, lambda: count_servers(viewer, wanted)))
 
     @strawberry.field(description="The allow-list of playbooks that may be run; small, not paginated.")
-    def recipes(self, info: Info) -> list[Recipe]:
+    async def recipes(self, info: Info) -> list[Recipe]:
         """Every recipe."""
-        return [Recipe.of(recipe) for recipe in info.context.engine.recipes.all()]
+        return [Recipe.of(recipe) for recipe in await info.context.engine.recipes.all()]
 
     @strawberry.field(description="A recipe; null if it is not on the allow-list.")
-    def recipe(self, info: Info, name: str) -> Recipe | None:
+    async def recipe(self, info: Info, name: str) -> Recipe | None:
         """One recipe."""
-        recipe = info.context.engine.recipes.find(name)
+        recipe = await info.context.engine.recipes.find(name)
         return Recipe.of(recipe) if recipe is not None else None
 
     @strawberry.field(description="A job; null if there is none.")

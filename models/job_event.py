@@ -37,7 +37,6 @@ class JobEvent(Model):
     seq = fields.IntField()
     at = fields.DatetimeField()
     kind = fields.CharField(max_length=16)
-    host = fields.CharField(max_length=32, null=True)
     log_line = fields.BigIntField(null=True)
     payload = fields.TextField()
 

@@ -32,7 +32,8 @@ class JobHost(Model):
     rescued = fields.IntField(default=0, db_default=0)
     ignored = fields.IntField(default=0, db_default=0)
     current_task = fields.CharField(max_length=255, null=True)
-    in_recap = fields.BooleanField(default=False, db_default=False)
+    # Whether each play that names it came to its end there. Null until the recap, and for good if there is none.
+    served = fields.BooleanField(null=True)
 
     class Meta:
         table = "job_host"

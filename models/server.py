@@ -24,7 +24,7 @@ class Server(Model):
     name = fields.CharField(max_length=64, unique=True)
     host = fields.CharField(max_length=255)
     port = fields.IntField()
-    user = fields.CharField(max_length=32)
+    user = fields.CharField(max_length=128)
     auth = fields.CharEnumField(ServerAuthKind, max_length=16, description="how to log in")
     credential: bytes | None = fields.BinaryField(null=True)
     variables: dict[str, Any] = JsonField()

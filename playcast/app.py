@@ -14,7 +14,7 @@ from playcast.checkpoint import checkpointer
 from playcast.cluster import make_pruner, make_worker, queue, shared, working
 from playcast.faults import Faults
 from playcast.graphiql import GraphiQL
-from playcast.lifetimes import database, in_background
+from playcast.lifetimes import database, in_background, recipes
 from playcast.metrics import make_registry
 from playcast.page import Page, built_page
 from playcast.post import Post
@@ -128,6 +128,7 @@ def make_app(settings: Settings) -> web.Application:
 
     app.cleanup_ctx.extend(
         [
+            recipes(engine),
             database(settings, engine),
             *([in_background(checkpointer(settings.database_url))] if settings.embedded else shared(settings, engine)),
             *(working(settings, engine, worker) if worker is not None else []),

@@ -38,6 +38,16 @@ def database(settings: Settings, engine: Engine) -> Lifetime:
     return lifetime
 
 
+def recipes(engine: Engine) -> Lifetime:
+    """The recipes: their files are watched as long as anybody may ask for them."""
+
+    async def lifetime(_app: web.Application | None) -> AsyncIterator[None]:
+        yield
+        engine.recipes.close()
+
+    return lifetime
+
+
 def launcher(engine: Engine) -> Lifetime:
     """The launcher. It imports ansible in the background; jobs that come before it is ready start cold."""
 

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from runner.errors import PlaycastError
 from runner.limits import MAX_TIMEOUT_SECONDS
 from runner.retention import Retention
+from runner.spellings import Masking, masking
 
 PREFIX = "PLAYCAST_"
 _SECRETS = ("token", "secret_key", "mask_words")
@@ -120,6 +121,7 @@ class Settings(BaseSettings):
             raise ValueError(message)
         for name in _SECRETS:
             setattr(self, name, self._secret(name))
+        self._check_mask_words()
         if self.token is not None and (len(self.token) < _MIN_TOKEN or not self.token.isascii()):
             message = f"PLAYCAST_TOKEN needs at least {_MIN_TOKEN} plain characters"
             raise ValueError(message)
@@ -142,6 +144,17 @@ class Settings(BaseSettings):
             message = f"{PREFIX}{name.upper()}_FILE: {file} is empty"
             raise ValueError(message)
         return content
+
+    def _check_mask_words(self) -> None:
+        """ValueError that names the lines whose words no log would hide; it does not show them."""
+        lines = enumerate((self.mask_words or "").splitlines(), 1)
+        shown = [str(number) for number, line in lines if line.strip() and masking(line) is Masking.NOWHERE]
+        if shown:
+            message = (
+                f"PLAYCAST_MASK_WORDS: what stands in line {', '.join(shown)} cannot be masked, as it is everywhere: "
+                "a single character, signs alone, or a word such as true or ok; leave it out"
+            )
+            raise ValueError(message)
 
     @property
     def embedded(self) -> bool:

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from playcast.app import make_engine
 from playcast.cluster import make_worker, shared, working
-from playcast.lifetimes import database, in_background
+from playcast.lifetimes import database, in_background, recipes
 from playcast.settings import Settings
 from playcast.stopping import see_off, stop_asked
 from runner.errors import PlaycastError
@@ -21,7 +21,8 @@ async def work(settings: Settings) -> None:
     engine = make_engine(settings)
     worker = make_worker(engine, settings)
     facts = in_background(lambda: engine.facts.work(engine.recipes))
-    lifetimes = (database(settings, engine), *shared(settings, engine), *working(settings, engine, worker), facts)
+    parts = (*shared(settings, engine), *working(settings, engine, worker), facts)
+    lifetimes = (recipes(engine), database(settings, engine), *parts)
     async with AsyncExitStack() as stack:
         for lifetime in lifetimes:
             await stack.enter_async_context(asynccontextmanager(lifetime)(None))

@@ -6,26 +6,31 @@ Each check returns the value to store or raises `Refused` with INVALID, naming t
 import ipaddress
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from runner.errors import ErrorCode, Refused, quoted
+from runner.reserved import INTERPRETER, is_ansibles, is_magic, is_python
 
 MAX_VARIABLES_BYTES = 64 * 1024
 MAX_VARIABLES_DEPTH = 16
 MAX_TAGS = 64
 MAX_INTEGER = 2**63 - 1
 
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+# Underscores stand in names of many a network, and a dot at the end keeps the resolver from adding domains.
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOSTNAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(\.{_LABEL})*\.?")
+_ZONE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+MAX_USER = 128
+# As directories of people have them (CORP\anna, anna@corp.example), too. ssh itself takes no backslash at the end, and
+# reads the characters %, $ and { in a user's name as something else.
+_USER = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@+-]|\\(?=[A-Za-z0-9_.])){0,127}")
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TASK_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_INTERPRETER = re.compile(r"/[A-Za-z0-9_./+-]{1,254}|auto|auto_silent")
 _RESERVED_GROUPS = frozenset({"all", "ungrouped"})
 # Ansible refuses these, and with one of them the whole inventory.
 _KEYWORDS = frozenset({"true", "false", "none", "True", "False", "None", "not"})
-_INTERPRETER_VARIABLE = "ansible_python_interpreter"
 
 
 def invalid(message: str, *field: str) -> Refused:
@@ -42,15 +47,23 @@ def name(value: str, *field: str) -> str:
 
 
 def host(value: str, *field: str) -> str:
-    """An IP address or an RFC 1123 host name."""
+    """An IP address, with a zone where it has one (fe80::1%eth0), or a name as a resolver takes it."""
+    address, percent, zone = value.partition("%")
+    if percent and not _ZONE.fullmatch(zone):
+        return _no_host(value, *field)
     try:
-        return str(ipaddress.ip_address(value)) if "%" not in value else _no_host(value, *field)
+        found = ipaddress.ip_address(address)
+        return str(found) + percent + zone if found.version == 6 or not percent else _no_host(value, *field)
     except ValueError:
-        return value if _HOSTNAME.fullmatch(value) else _no_host(value, *field)
+        return value if not percent and _HOSTNAME.fullmatch(value) else _no_host(value, *field)
 
 
 def _no_host(value: str, *field: str) -> str:
-    message = f"{quoted(value)} is no host: use an IP address or a host name such as web-1.example.org"
+    message = f"{quoted(value)} is not a valid host: use an IP address or a host name such as web-1.example.org"
+    with suppress(UnicodeError):
+        ascii_form = value.encode("idna").decode()
+        if ascii_form != value and _HOSTNAME.fullmatch(ascii_form):
+            message = f"{message}, which is {ascii_form} here"
     raise invalid(message, *field)
 
 
@@ -62,11 +75,11 @@ def port(value: int, *field: str) -> int:
 
 
 def user(value: str, *field: str) -> str:
-    """A login name as useradd accepts it."""
+    """A login name, of a system's own accounts or of a directory."""
     if not _USER.fullmatch(value):
         message = (
-            f"{quoted(value)} is no user name: use a letter or _ first, "
-            "then letters, digits, _, . or -, at most 32 in all"
+            f"{quoted(value)} is not a valid user name: use letters, digits, _, ., -, +, @ and \\, none but a letter, "
+            f"a digit or _ first, at most {MAX_USER} in all"
         )
         raise invalid(message, *field)
     return value
@@ -105,7 +118,25 @@ def text(value: str, *field: str) -> str:
 
 
 def variables(value: object, *field: str) -> dict[str, Any]:
-    """An object of Ansible variables: plain JSON, bounded, and no connection variable."""
+    """Ansible variables of a call: an object of plain JSON, bounded, and nothing that says how ansible runs."""
+    found = _bounded(value, *field)
+    if INTERPRETER in found:
+        # With an interpreter of the caller's choice, what ansible sends to it runs as the caller likes.
+        message = f"{INTERPRETER} is not allowed in a call: set it in the variables of the server"
+        raise invalid(message, *field, INTERPRETER)
+    return found
+
+
+def server_variables(value: object, *field: str) -> dict[str, Any]:
+    """The same of a server, which may say where its Python is."""
+    found = _bounded(value, *field)
+    if INTERPRETER in found and not is_python(found[INTERPRETER]):
+        message = f"{INTERPRETER} must be the absolute path of a Python such as /usr/bin/python3 or python3.12"
+        raise invalid(message, *field, INTERPRETER)
+    return found
+
+
+def _bounded(value: object, *field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise invalid('variables must be a JSON object, such as {"app_port": 8080}', *field)
     for key, item in value.items():
@@ -120,12 +151,13 @@ def _variable(key: object, item: object, *field: str) -> None:
         raise invalid(f"{quoted(key)} is no variable name: use letters, digits and _, no digit first", *field)
     if key in _KEYWORDS:
         raise invalid(f"{key} is no variable name: it is a word of Ansible's template language", *field, key)
-    if key == _INTERPRETER_VARIABLE:
-        if not isinstance(item, str) or not _INTERPRETER.fullmatch(item):
-            raise invalid(f"{key} must be an absolute path such as /usr/bin/python3", *field, key)
-    elif key.lstrip("_").startswith("ansible_"):
+    if is_magic(key):
+        raise invalid(f"{key} is not allowed: Ansible itself has something of that name; choose another", *field, key)
+    if is_ansibles(key) and key != INTERPRETER:
         # Connection variables run commands on the controller (ProxyCommand, executable paths, become flags).
-        message = f"{key} is not allowed: of Ansible's own variables only {_INTERPRETER_VARIABLE} may be set"
+        message = (
+            f"{key} is not allowed: it says how Ansible runs, and of those only {INTERPRETER} of a server may be set"
+        )
         raise invalid(message, *field, key)
     _plain(item, 1, *field, key)
 

@@ -1,9 +1,10 @@
 """The process of a job: runs ansible-playbook, with all it prints masked on the way into the log.
 
-Standard library only. The supervisor starts it as `python -P child.py WORDS_FD LOG_CAP ANSIBLE_PLAYBOOK ARGUMENT…`.
-WORDS_FD is an open memory file with the words to mask, a JSON list of texts; it is closed before anything else
-happens. LOG_CAP is in bytes. Standard output and error are the log, both the same file. Callback plugins find the
-masking as `sys.modules["playcast_mask"].mask(text)`.
+Standard library only. The supervisor starts it as `python -P child.py WORDS_FD LOG_CAP ANSIBLE_PLAYBOOK ARGUMENT…`
+in the job's directory, where spec.json has what runner/hooks.py asks for if the program is ansible.
+WORDS_FD is an open memory file with the words to mask, a JSON list of texts; it is closed before anything else happens.
+LOG_CAP is in bytes. Standard output and error are the log, both the same file. Callback plugins find the masking as
+`sys.modules["playcast_mask"].mask(text)`.
 
 The exit code is that of ansible-playbook, but LOG_UNWRITABLE when the log could not be written.
 """
@@ -20,7 +21,6 @@ import sys
 import threading
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ LOG_UNWRITABLE = 74
 STOP_SECONDS = 3.0
 """How long ansible may take to end its workers and to remove its files, once its log cannot be written."""
 _PIECE = 64 * 1024
+# In the order in which they need each other.
+_NEIGHBOURS = ("escapes", "spellings", "blocks", "alone", "mask", "logcap", "proctree", "hooks")
 
 
 class Log:
@@ -118,11 +120,21 @@ def main(argv: list[str]) -> None:
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
+def load() -> None:
+    """Load the files beside this one that it works with, unless they are: the launcher does it before it forks."""
+    for name in _NEIGHBOURS:
+        if f"playcast_{name}" not in sys.modules:
+            _load(name)
+
+
 def take_over(argv: list[str]) -> None:
     """Prepare this process for ansible, masking before both standard streams; `sys.argv` becomes ansible's own."""
     words = _words(int(argv[1]))
+    spec = Path("spec.json")
+    told = json.loads(spec.read_bytes()) if spec.exists() else {}
     _let_workers_end_what_they_send()
-    mask, logcap = _load("playcast_mask", "mask.py"), _load("playcast_logcap", "logcap.py")
+    load()
+    mask, logcap = sys.modules["playcast_mask"], sys.modules["playcast_logcap"]
     masker = mask.Masker(words)
     mask.__dict__["mask"] = masker.mask
     log = Log(mask.Running(masker), logcap.LogFile(1, int(argv[2])))
@@ -132,6 +144,9 @@ def take_over(argv: list[str]) -> None:
     sys.stderr = sys.__stderr__ = _text(Stream(log, 2, "<stderr>"))  # type: ignore[misc]  # no way around the masking
     # Ansible computes paths of its other programs from its own name.
     sys.argv = argv[3:]
+    if "settings" in told:
+        hooks, processes = sys.modules["playcast_hooks"], sys.modules["playcast_proctree"]
+        hooks.hook_in(told, processes.end_masters_below)
 
 
 def _let_workers_end_what_they_send() -> None:
@@ -163,15 +178,14 @@ def _words(fd: int) -> list[str]:
     return words
 
 
-def _load(name: str, file: str) -> ModuleType:
-    """A file beside this one as the module `name`: the directory itself is not on the path, as its names are common."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(file))
+def _load(name: str) -> None:
+    """A file beside this one as `playcast_<name>`: the directory itself is not on the path, as its names are common."""
+    spec = importlib.util.spec_from_file_location(f"playcast_{name}", Path(__file__).with_name(f"{name}.py"))
     if spec is None or spec.loader is None:
-        raise ImportError(f"{file} cannot be loaded")
+        raise ImportError(f"{name}.py cannot be loaded")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return module
 
 
 def _text(stream: Stream) -> io.TextIOWrapper:

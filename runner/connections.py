@@ -19,6 +19,7 @@ from runner import proctree
 from runner.vault import Vault
 
 # Of a digest, as much as nobody meets by chance: a socket's path has at most 107 bytes, and ssh needs 58 of them.
+_PLACE_DIGITS = 8
 _DIGITS = 16
 
 log = structlog.get_logger()
@@ -31,11 +32,15 @@ class Connections:
         self.seconds = seconds
         self._vault = vault
         # The same after a restart, and nobody can guess it.
-        name = vault.digest(str(jobs_dir).encode())[:_DIGITS]
+        name = vault.digest(str(jobs_dir).encode())[:_PLACE_DIGITS]
         self._place = Path(f"/tmp/pc-ssh-{name}")  # noqa: S108 (`_made` takes no directory of somebody else)
 
-    def stem(self, host_vars: Mapping[str, Any], *agreed: object) -> str | None:
-        """What the control paths of a host begin with; None if its connection is not to be kept.
+    def all_of(self, server_id: int) -> str:
+        """What the control paths of all connections to a server begin with, whoever may share them."""
+        return f"{self._place}/{server_id:x}."
+
+    def stem(self, server_id: int, host_vars: Mapping[str, Any], *agreed: object) -> str | None:
+        """What the control paths of a server's host begin with; None if its connection is not to be kept.
 
         `host_vars` are all that ansible is told of it, the secrets too, and `agreed` what else must be the same. ssh
         adds a hyphen and `%C`, since a task may name another user or address.
@@ -43,7 +48,7 @@ class Connections:
         if not self.seconds or not self._made():
             return None
         content = json.dumps([host_vars, *agreed], sort_keys=True, default=str)
-        return f"{self._place}/{self._vault.digest(content.encode())[:_DIGITS]}"
+        return self.all_of(server_id) + self._vault.digest(content.encode())[:_DIGITS]
 
     def close(self, in_use: Collection[str]) -> None:
         """End the connections that wait for a job; those in use (stems) end by themselves after theirs."""

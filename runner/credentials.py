@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from models import Server, ServerAuthKind
 from runner.checks import invalid, text
 from runner.errors import LaunchFailed, quoted
+from runner.spellings import Masking, masking
 from runner.vault import Vault
 
 MAX_PASSWORD = 1024
@@ -23,6 +25,8 @@ MAX_KEY_BYTES = 64 * 1024
 _KEY_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FIELD = "credential"
 _OPENSSH = "BEGIN OPENSSH PRIVATE KEY"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,18 @@ class Credentials:
         if given.local is True:
             return ServerAuthKind.LOCAL, None
         raise invalid("give one of password, privateKey, keyFile, or local: true", _FIELD)
+
+    def warn_if_shown(self, server: Server) -> None:
+        """Say in the server log that the password of `server` is too short to be masked wherever a job prints it.
+
+        It is not refused: whoever has such a server must get at it, if only to give it a better password.
+        """
+        password = self.open(server).password if server.auth is ServerAuthKind.PASSWORD else None
+        where = Masking.ANYWHERE if password is None else masking(password)
+        if where is Masking.NOWHERE:
+            log.warning("the password of a server is too short or common to be masked in logs", server=server.name)
+        elif where is Masking.ALONE:
+            log.warning("the password of a server is so short that logs show it inside words", server=server.name)
 
     def open(self, server: Server) -> Login:
         """The login of `server` in clear; LaunchFailed if its key file is gone."""

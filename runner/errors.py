@@ -24,6 +24,7 @@ class ErrorCode(StrEnum):
     JOB_NOT_FINISHED = "JOB_NOT_FINISHED"
     JOB_FINISHED = "JOB_FINISHED"
     IN_USE = "IN_USE"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     FORBIDDEN = "FORBIDDEN"
 
 
@@ -62,6 +63,7 @@ class LaunchFailed(PlaycastError):
 
 
 def quoted(value: object, most: int = 60) -> str:
-    """`value` for use inside a message: escaped and cut, since it may be hostile."""
-    text = ascii(value) if not isinstance(value, str) else ascii(value)[1:-1]
+    """`value` for use inside a message: cut, and what is no letter for people escaped, since it may be hostile."""
+    # Letters of any language stay; repr escapes what cannot be printed or turns the direction of a text.
+    text = repr(value) if not isinstance(value, str) else repr(value[: most + 1])[1:-1]
     return f'"{text[:most]}…"' if len(text) > most else f'"{text}"'

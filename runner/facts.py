@@ -150,7 +150,7 @@ class Facts:
         """Remove what is too old, or of nobody, now and every 10 minutes until cancelled."""
         while True:
             try:
-                seconds = {recipe.name: recipe.sidecar.fact_cache for recipe in recipes.all()}
+                seconds = {recipe.name: recipe.sidecar.fact_cache for recipe in await recipes.all()}
                 await asyncio.to_thread(self.expire, seconds)
                 await self.forget_deleted()
             except (BaseORMException, OSError) as error:

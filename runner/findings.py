@@ -15,6 +15,8 @@ from runner.inventory import fingerprint, host_name, learned_keys
 from runner.jobdir import JobDir
 from runner.logcap import log_was_cut
 from runner.process import this_boot
+from runner.reasons import last_error, of_failure
+from runner.sidecar import Expects
 from runner.wording import Trouble, plain
 
 Recap = dict[str, dict[str, int]]
@@ -26,10 +28,12 @@ FULL_BYTES = 64 * 1024
 
 _MOST_LINE = 1024 * 1024
 _MOST_HOSTS = 2000
+_MOST_TAGS = 10
 _TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"interpreter"')
 # Ansible 2.19 and later say the first, older ones the second.
 _ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: ([^\n]*?(?::\d+)?)(?::\d+)?$", re.MULTILINE)
+_DEBUGGED = re.compile(r"^\[[^\]\n]+\] TASK: .* \(debug\)> User interrupted execution$", re.MULTILINE)
 _UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for response to prompt)", re.MULTILINE)
 
 
@@ -37,20 +41,30 @@ _UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for resp
 class Told:
     """What the events tell: the last recap, the first trouble of each host, and the hosts that a play named.
 
-    `interpreters` says for a host where ansible found its Python, if it had to look.
+    `unserved` says why a play did not come to its end on a host that it names (`playcast_served`), `unknown_tags` which
+    of the tags that the call names no task has. `interpreters` says
+    for a host where ansible found its Python, if it had to look. `trees` are cut off the paths in messages.
     """
 
     recap: Recap | None = None
+    unserved: dict[str, str] = field(default_factory=dict)
+    unknown_tags: tuple[str, ...] = ()
     failed: dict[str, Trouble] = field(default_factory=dict)
     away: dict[str, Trouble] = field(default_factory=dict)
     played: set[str] = field(default_factory=set)
     interpreters: dict[str, str] = field(default_factory=dict)
+    trees: tuple[str, ...] = ()
 
     def take(self, event: dict[str, Any]) -> None:
         """Note one event; what does not look like one of the plugin's is left out."""
         kind, host, hosts = event.get("kind"), event.get("host"), event.get("hosts")
         if kind == "recap" and isinstance(hosts, dict):
             self.recap = {name: _counters(given) for name, given in hosts.items()}
+            self.unserved = _texts(event.get("unserved"))
+            tags = event.get("unknown_tags")
+            self.unknown_tags = (
+                tuple(plain(str(tag), 64) for tag in tags[:_MOST_TAGS]) if isinstance(tags, list) else ()
+            )
         elif kind == "play" and isinstance(hosts, list):
             self.played.update(name for name in hosts[:_MOST_HOSTS] if isinstance(name, str))
         elif kind == "host" and isinstance(host, str):
@@ -59,8 +73,16 @@ class Told:
                 self.interpreters[host] = interpreter
             troubles = {"FAILED": self.failed, "UNREACHABLE": self.away}.get(str(event.get("status")))
             if troubles is not None and len(troubles) < _MOST_HOSTS:
-                said = event.get("message")
-                troubles.setdefault(host, Trouble(str(event.get("task")), said if isinstance(said, str) else ""))
+                troubles.setdefault(host, _trouble(event, self.trees))
+
+
+def _trouble(event: dict[str, Any], trees: tuple[str, ...]) -> Trouble:
+    said, delegate = event.get("message"), event.get("delegate")
+    return Trouble(
+        str(event.get("task")),
+        _without(trees, said) if isinstance(said, str) else "",
+        delegate if isinstance(delegate, str) else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -68,7 +90,8 @@ class Findings:
     """All that the judge goes by. Hosts are called `srv-<id>`.
 
     `end` is exit.json. `error` is the last that ansible said went wrong, with its place in the playbook, and
-    `last_line` the last of the log; both are plain. `unanswered`: a playbook asked, and nobody could answer.
+    `last_line` the last of the log; both are plain. `unanswered`: a playbook asked, and nobody could answer;
+    `debugged`: ansible's debugger did.
     """
 
     end: dict[str, Any] | None = None
@@ -76,8 +99,10 @@ class Findings:
     error: str | None = None
     last_line: str | None = None
     unanswered: bool = False
+    debugged: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     pinned: Mapping[str, str | None] = field(default_factory=dict)
+    expects: Expects = Expects.ALL
     removed: bool = False
     rebooted: bool = False
     disk_full: bool = False
@@ -87,19 +112,21 @@ class Findings:
 
 def read_findings(job_dir: JobDir) -> Findings:
     """What the job in `job_dir` left. It reads a file of any size: call it in a thread."""
-    run = job_dir.read_json(job_dir.run)
+    run, spec = job_dir.read_json(job_dir.run), job_dir.read_json(job_dir.spec) or {}
     log, cut = _log(job_dir.log), log_was_cut(job_dir.log)
     last_line = plain(log.rstrip().rpartition("\n")[2])
     keys = learned_keys(_text(job_dir.known_hosts))
     return Findings(
         end=job_dir.read_json(job_dir.exit),
-        told=_told(job_dir.events),
+        told=_told(job_dir.events, _ansible_dir(spec)),
         # The end of a log that was cut tells nothing about the end of the job.
-        error=None if cut else _error(log, _ansible_dir(job_dir)),
+        error=None if cut else _error(log, _ansible_dir(spec)),
         last_line=None if cut else last_line or None,
         unanswered=_UNANSWERED.search(log) is not None,
+        debugged=_DEBUGGED.search(log) is not None,
         users=dict(_users(_text(job_dir.hosts))),
         pinned={host_name(server_id): fingerprint(key) for server_id, key in keys.items()},
+        expects=_expects(spec),
         removed=not job_dir.claimed(),
         rebooted=run is not None and run.get("boot_id") != this_boot(),
         disk_full=_full(job_dir.path),
@@ -108,9 +135,9 @@ def read_findings(job_dir: JobDir) -> Findings:
     )
 
 
-def _told(path: Path) -> Told:
+def _told(path: Path, ansible_dir: Path) -> Told:
     """The events, each line by itself: the last one may be cut off."""
-    told = Told()
+    told = Told(trees=_trees(ansible_dir))
     try:
         with path.open("rb") as file:
             while line := file.readline(_MOST_LINE):
@@ -127,6 +154,11 @@ def _object(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _texts(given: object) -> dict[str, str]:
+    texts = given if isinstance(given, dict) else {}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
 def _counters(given: object) -> dict[str, int]:
@@ -147,21 +179,37 @@ def _log(path: Path) -> str:
 
 def _error(log: str, ansible_dir: Path) -> str | None:
     """Ansible's last error, as `<text> (playbooks/x.yml:3)`: the one it ended with, if there is no recap."""
+    log = _without(_trees(ansible_dir), log)
     marks = list(_ERROR.finditer(log))
     if not marks:
-        return None
+        failure = last_error(log)
+        return plain(failure) if failure else None
     told = log[marks[-1].end() :]
-    for tree in (ansible_dir, ansible_dir.resolve()):
-        told = told.replace(f"{tree}/", "")
     origin = _ORIGIN.search(told)
-    text = told.split("\n\n", 1)[0].split("\nOrigin: ", 1)[0]
+    text = of_failure(told.split("\n\n", 1)[0].split("\nOrigin: ", 1)[0])
     return plain(text) + (f" ({plain(origin[1])})" if origin else "")
 
 
-def _ansible_dir(job_dir: JobDir) -> Path:
+def _expects(spec: dict[str, Any]) -> Expects:
+    """What the recipe said when the job began; jobs of earlier versions expect all."""
+    return next((known for known in Expects if known == spec.get("expects")), Expects.ALL)
+
+
+def _ansible_dir(spec: dict[str, Any]) -> Path:
     """Where the playbooks are; people know them by their path below it."""
-    env = (job_dir.read_json(job_dir.spec) or {}).get("env")
+    env = spec.get("env")
     return Path(str(env.get("ANSIBLE_CONFIG"))).parent if isinstance(env, dict) else Path()
+
+
+def _trees(ansible_dir: Path) -> tuple[str, ...]:
+    """What paths of the ansible directory begin with."""
+    return tuple({f"{tree}/": None for tree in (ansible_dir, ansible_dir.resolve())}) if ansible_dir != Path() else ()
+
+
+def _without(trees: tuple[str, ...], text: str) -> str:
+    for tree in trees:
+        text = text.replace(tree, "")
+    return text
 
 
 def _users(hosts_ini: str) -> Iterator[tuple[str, str]]:
@@ -170,7 +218,7 @@ def _users(hosts_ini: str) -> Iterator[tuple[str, str]]:
         host, _, rest = line.partition(" ")
         for word in rest.split():
             if word.startswith("ansible_user="):
-                yield host, plain(word.removeprefix("ansible_user="))
+                yield host, plain(word.removeprefix("ansible_user=").strip("'"))
 
 
 def _text(path: Path) -> str:

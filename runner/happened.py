@@ -10,7 +10,8 @@ from typing import Any
 from models import HostTaskStatus, JobEvent
 
 COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
-MAX_HOST = 32
+MAX_HOST = 253
+"""Characters of a host's name: what a playbook adds bears names of the DNS."""
 MAX_NAME = 1000
 MAX_DEPTH = 100
 # Far from what the columns hold: the counters go on from here.
@@ -29,7 +30,6 @@ class Happened:
     log_start: int
     log_offset: int
     progress: float | None
-    host: str | None
     details: Details
 
     @property
@@ -40,7 +40,6 @@ class Happened:
     def row(self, job_id: int, log_line: int | None) -> JobEvent:
         """The row without its number."""
         row = JobEvent.of(job_id, 0, self.kind, self.at, self.details)
-        row.host = self.host
         row.log_line = log_line
         return row
 
@@ -57,7 +56,6 @@ def read_event(line: bytes) -> Happened | None:
             log_start=_count(event.get("log_start", 0), 2**62),
             log_offset=_count(event["log_offset"], 2**62),
             progress=_number(event.get("progress"), 1.0),
-            host=details.get("host"),
             details=details,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -91,13 +89,14 @@ def _task(event: Mapping[str, Any]) -> Details:
 
 
 def _host(event: Mapping[str, Any]) -> Details:
-    message, result = event.get("message"), event.get("result")
+    message, result, delegate = event.get("message"), event.get("result"), event.get("delegate")
     shallow = _is_shallow(result)
     return {
         "host": _text(event["host"], MAX_HOST),
         "task_id": _text(event["task_id"]),
         "task": _text(event["task"]),
         "status": HostTaskStatus(event["status"]).value,
+        "delegate": _text(delegate, MAX_HOST) if delegate is not None else None,
         "duration": _number(event.get("duration"), _MOST),
         "message": _text(message, 4000) if message is not None else None,
         "result": result if shallow else None,
@@ -110,7 +109,8 @@ def _recap(event: Mapping[str, Any]) -> Details:
         _text(host, MAX_HOST): {name: _count(counters.get(name, 0), _MOST) for name in COUNTERS}
         for host, counters in event["hosts"].items()
     }
-    return {"hosts": hosts}
+    unserved = event.get("unserved", {})
+    return {"hosts": hosts, "unserved": {_text(host, MAX_HOST): _text(why) for host, why in unserved.items()}}
 
 
 def _text(value: object, most: int = MAX_NAME) -> str:

@@ -3,13 +3,18 @@
 Each input has type, required, default, choices, description, no_log. A recipe without inputs takes any variables.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runner.checks import invalid, variables
 from runner.errors import Problem, Refused, quoted
+from runner.masked_words import unmasked
 
+_TOO_SHORT = (
+    "a single character, signs alone and words such as true or none are everywhere and cannot be masked; "
+    "send at least 2 characters with a letter or a digit among them, and true, false and null not as text"
+)
 _FITS: dict[str, Callable[[object], bool]] = {
     "str": lambda value: isinstance(value, str),
     "path": lambda value: isinstance(value, str),
@@ -67,6 +72,20 @@ def check_extra_vars(inputs: tuple[RecipeInput, ...], value: object) -> tuple[di
         raise Refused(problems)
     secret = {name: item for name, item in given.items() if known[name].secret}
     return {name: item for name, item in given.items() if name not in secret}, secret
+
+
+def check_masked(secret: Mapping[str, Any]) -> None:
+    """Refused if the log of a job would show one of its secrets, however short; the message does not show it."""
+    problems = [
+        problem
+        for name, value in secret.items()
+        if unmasked(value)
+        for problem in invalid(
+            f"{name} is secret, but the log of the job would show it: {_TOO_SHORT}", "extraVars", name
+        ).problems
+    ]
+    if problems:
+        raise Refused(problems)
 
 
 def _problems(item: RecipeInput, given: dict[str, Any]) -> tuple[Problem, ...]:

@@ -7,6 +7,7 @@ sees an event can read the lines that it names.
 
 import asyncio
 import os
+import re
 
 import structlog
 from tortoise.expressions import F
@@ -26,6 +27,13 @@ from runner.tail import IDLE_SECONDS, POLL_SECONDS, FenceLost
 
 READ_BYTES = 1024 * 1024
 MOST_EVENTS = 256
+MOST_PRINTED = 16 * 1024
+"""How much of what was printed before an event is looked at for where its own output begins."""
+
+_HEADER = re.compile(rb"^(?:TASK|RUNNING HANDLER|CLEANUP TASK|HANDLER) \[", re.MULTILINE)
+_NOT_OF_A_RESULT = re.compile(
+    rb"(?:\n|(?:META: |NOTIFIED HANDLER |Notification for handler |\[WARNING\]: |\[DEPRECATION WARNING\]: )[^\n]*\n)*"
+)
 
 log = structlog.get_logger()
 
@@ -97,18 +105,19 @@ class Intake:
         self._bus.publish(Topic.EVENTS, self._job.id)
 
     async def _line(self, event: Happened) -> int | None:
-        """The 1-based line of the log where the event's output begins, below blank ones; None if it printed nothing."""
+        """The 1-based line of the log where the event's output begins; None if it printed nothing."""
         start = event.log_start
         if not 0 <= start < event.log_offset or start >= self._job.log_size:
             return None
-        if self._piece is None or not self._piece.start <= start < self._piece.stop:
+        stop = min(event.log_offset, self._job.log_size, start + MOST_PRINTED)
+        if self._piece is None or not self._piece.start <= start < stop <= self._piece.stop:
             self._piece = await until_stored("line", self._job.id, lambda: self._read(start))
         if self._piece is None:
             return None
         skipped = start - self._piece.start
         printed = self._piece.data[skipped : event.log_offset - self._piece.start]
-        blank = len(printed) - len(printed.lstrip(b"\n"))
-        return self._piece.first_line + self._piece.data[: skipped + blank].count(b"\n")
+        before = skipped + _own_output(event.kind, printed)
+        return self._piece.first_line + self._piece.data[:before].count(b"\n")
 
     async def _read(self, start: int) -> Piece | None:
         async for piece in read_range(self._job.id, start, self._job.log_size):
@@ -139,6 +148,18 @@ class Intake:
         current = await ProvisionJob.get_or_none(id=self._job.id)
         if current is None or current.fence != self._job.fence or current.events_size != size:
             raise FenceLost
+
+
+def _own_output(kind: str, printed: bytes) -> int:
+    """Where in what was printed since the event before the event's own output begins.
+
+    Blank lines, warnings and what `meta` tasks say belong to no event. A task begins with its header; what comes before
+    a result is left out as far as it is known to be something else.
+    """
+    if kind == "task" and (headers := list(_HEADER.finditer(printed))):
+        return headers[-1].start()
+    other = _NOT_OF_A_RESULT.match(printed)
+    return other.end() if other is not None else 0
 
 
 async def _grown(fd: int, watch: GrowthWatch, drained: asyncio.Event, size: int) -> None:

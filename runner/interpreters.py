@@ -4,7 +4,6 @@ What is kept goes to the job in `spec.json` (`interpreters`: {server id: [host, 
 callback plugins read it. To ansible it is what it would have found itself, so every setting wins over it.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +12,10 @@ from models import Server, ServerAuthKind
 from models.transaction import transaction
 from runner.findings import Told
 from runner.inventory import Target, host_name
+from runner.reserved import is_python_path
 
 KEEP = timedelta(hours=24)
 """After this long ansible looks again: a newer Python may have come, or the old one be about to go."""
-_PATH = re.compile(r"/[A-Za-z0-9_+./-]{1,254}")
 _TROUBLES = ("failed", "unreachable", "rescued", "ignored")
 
 
@@ -59,7 +58,7 @@ def _changes(given: Mapping[str, Any], told: Told) -> list[tuple[int, str, int, 
         if _in_trouble(name, told):
             if path is not None:
                 changes.append((int(server_id), host, port, None))
-        elif found is not None and _PATH.fullmatch(found):
+        elif found is not None and is_python_path(found):
             changes.append((int(server_id), host, port, found))
     return changes
 

@@ -17,6 +17,8 @@ import yaml
 
 from models import Server, ServerAuthKind
 from runner.credentials import Login
+from runner.errors import LaunchFailed
+from runner.reserved import INTERPRETER, is_python
 
 # Only what stands here decides how ssh connects: neither the account's own ssh configuration nor its keys take part.
 _SSH_ALWAYS = "-F /dev/null -o GlobalKnownHostsFile=/dev/null -o HashKnownHosts=no"
@@ -70,7 +72,9 @@ def hosts_ini(targets: Sequence[Target]) -> str:
 
 
 def _host_line(server: Server) -> str:
-    address = f"ansible_host={server.host} ansible_port={server.port} ansible_user={server.user}"
+    # A backslash would be read as an escape; a user's name holds no quote.
+    user = f"'{server.user}'" if "\\" in server.user else server.user
+    address = f"ansible_host={server.host} ansible_port={server.port} ansible_user={user}"
     return f"{host_name(server.id)} {address}"
 
 
@@ -79,14 +83,21 @@ def host_variables(
 ) -> dict[str, dict[str, Any]]:
     """What ansible is told of each host: login, connection options, variables, values of secret inputs.
 
-    `scratch` is the job's own temporary directory; `python` runs the modules of LOCAL servers.
+    `scratch` is the job's own temporary directory; `python` runs the modules of LOCAL servers, whatever their variables
+    say: they run on this machine. LaunchFailed if one names an interpreter that is no Python.
     """
     hosts = {}
     for target in targets:
+        # Variables hold nothing that says how ansible runs, but where Python is (runner.checks).
         given = {**target.server.variables, **secret_vars}
-        # Variables hold no connection variable but the interpreter (runner.checks), which a server may choose.
-        ours = {"ansible_python_interpreter": python} if target.server.auth is ServerAuthKind.LOCAL else {}
-        hosts[host_name(target.server.id)] = {**ours, **given, **_host_vars(target, scratch)}
+        if not is_python(given.get(INTERPRETER, "auto")):
+            # It was stored before that was checked.
+            message = (
+                f"{INTERPRETER} of the server {target.server.name} is not the path of a Python: change its variables"
+            )
+            raise LaunchFailed(message)
+        ours = {INTERPRETER: python} if target.server.auth is ServerAuthKind.LOCAL else {}
+        hosts[host_name(target.server.id)] = {**given, **ours, **_host_vars(target, scratch)}
     return hosts
 
 
@@ -103,7 +114,10 @@ def secret_inventory(hosts: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 def vars_file(values: Mapping[str, Any]) -> bytes:
-    """Extra variables as YAML, `!unsafe`."""
+    """Extra variables as YAML, `!unsafe`; LaunchFailed if they hold an interpreter, which would win over any host's."""
+    if INTERPRETER in values:
+        # The job was requested before that was checked.
+        raise LaunchFailed(f"{INTERPRETER} is not allowed in a call: set it in the variables of the server")
     return _dump(_Unsafe(values))
 
 

@@ -185,7 +185,7 @@ class JobRun:
 
     async def _keep_facts(self, recap: Recap) -> None:
         """Keep the facts of the hosts that the recap names without a failure, for the next job of the recipe."""
-        recipe = self._engine.recipes.find(self._job.recipe)
+        recipe = await self._engine.recipes.find(self._job.recipe)
         if recipe is None or recipe.sidecar.fact_cache is None:
             return
         well = [host for host, told in recap.items() if not told.get("failed", 0) and not told.get("unreachable", 0)]

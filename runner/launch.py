@@ -3,12 +3,10 @@
 import asyncio
 import json
 import os
-import pwd
 import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 from models import JobHost, ProvisionJob, Server, ServerAuthKind
 from runner import child, interpreters
 from runner.engine import Engine
+from runner.environment import environment, settings
 from runner.errors import LaunchFailed
 from runner.inventory import (
     Target,
@@ -29,15 +28,13 @@ from runner.inventory import (
     vars_file,
 )
 from runner.jobdir import JobDir
+from runner.masked_words import words_of
 from runner.memfile import sealed
 from runner.recipes import Recipe
 from runner.servers import tags_of
 from runner.sidecar import Sidecar
 from runner.start import Starter
 
-# Our own, in front of all others: sshpass.
-_PROGRAMS = Path(__file__).with_name("bin")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SECRET_FD = 3
 _WORDS_FD = 4
 _FACTS_FD = 5
@@ -46,7 +43,7 @@ _FACTS_FD = 5
 async def launch(engine: Engine, job: ProvisionJob) -> None:
     """Start `job` in its own directory; LaunchFailed says what to do when that is impossible."""
     job_dir = JobDir(engine.jobs_dir, job.id)
-    recipe = engine.recipes.find(job.recipe)
+    recipe = await engine.recipes.find(job.recipe)
     if recipe is None:
         raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
     targets = await targets_of(engine, job)
@@ -105,12 +102,16 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
         "first_contacts": _first_contacts(targets),
         "argv": [*_child(engine.log_cap), program, *_arguments(job, job_dir, recipe.playbook)],
         "script": program,
-        "env": _environment(engine.recipes.ansible_dir, job_dir, scratch, targets, recipe.sidecar),
+        "env": environment(engine.recipes.ansible_dir, job_dir, scratch),
+        "settings": _settings(job_dir, scratch, targets, recipe.sidecar),
         "scratch": scratch,
         "timeout": job.timeout_seconds,
         "grace": engine.cancel_grace,
         "connections": _keep_connections(engine, job, recipe, targets, hosts),
+        "resets": _resets(engine, targets),
+        "pass_over_prompts": recipe.sidecar.pass_over_prompts,
         "interpreters": interpreters.kept(targets, datetime.now(UTC)),
+        "expects": recipe.sidecar.expects,
     }
     job_dir.make()
     job_dir.link_group_vars(engine.recipes.ansible_dir / "group_vars")
@@ -118,7 +119,7 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
     job_dir.write(job_dir.known_hosts, known_hosts([target.server for target in targets]).encode())
     job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
     job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
-    words = [*_logins(targets), *_leaves(secret_vars), *engine.mask_words]
+    words = words_of(targets, secret_vars, engine.mask_words)
     return [secret_inventory(hosts), json.dumps(words).encode()]
 
 
@@ -132,13 +133,13 @@ def _keep_connections(
     over_ssh = [target for target in targets if target.server.auth is not ServerAuthKind.LOCAL]
     over_ssh = [target for target in over_ssh if target.server.host_key or not target.server.strict_host_key]
     config = engine.recipes.ansible_dir / "ansible.cfg"
-    settings = config.read_text(errors="replace") if over_ssh and config.is_file() else ""
+    content = config.read_text(errors="replace") if over_ssh and config.is_file() else ""
     stems = []
     for target in over_ssh:
         host_vars = hosts[host_name(target.server.id)]
         pinned = target.server.host_key
         stem = engine.connections.stem(
-            host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, settings
+            target.server.id, host_vars, target.tags, pinned, job.extra_vars, recipe.name, recipe.revision, content
         )
         if stem is not None:
             keep_connection(host_vars, stem, engine.connections.seconds)
@@ -146,26 +147,18 @@ def _keep_connections(
     return stems
 
 
+def _resets(engine: Engine, targets: list[Target]) -> dict[str, list[str]]:
+    """What ends together with a connection that the playbook resets: {"host port": beginnings of control paths}."""
+    found: dict[str, list[str]] = {}
+    for server in (target.server for target in targets if target.server.auth is not ServerAuthKind.LOCAL):
+        found.setdefault(f"{server.host} {server.port}", []).append(engine.connections.all_of(server.id))
+    return found
+
+
 def _first_contacts(targets: list[Target]) -> dict[str, list[object]]:
     """Where this job may learn a host key: {server id: [host, port]} as they stand now."""
     servers = [target.server for target in targets if target.server.auth is not ServerAuthKind.LOCAL]
     return {str(server.id): [server.host, server.port] for server in servers if not server.host_key}
-
-
-def _logins(targets: list[Target]) -> Iterator[str]:
-    for login in (target.login for target in targets):
-        yield from (secret for secret in (login.password, login.private_key) if secret is not None)
-
-
-def _leaves(value: object) -> Iterator[str]:
-    """The texts and numbers inside a secret input, as they are written."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _leaves(item)
-    elif isinstance(value, str | int | float) and not isinstance(value, bool):
-        yield str(value)
 
 
 def _child(log_cap: int) -> list[str]:
@@ -199,50 +192,22 @@ def find_ansible_playbook() -> str:
     return found
 
 
-def _environment(
-    ansible_dir: Path, job_dir: JobDir, scratch: str, targets: list[Target], sidecar: Sidecar
-) -> dict[str, str]:
-    """The job's environment, built from nothing: none of the server's own variables reaches a playbook."""
+def _settings(job_dir: JobDir, scratch: str, targets: list[Target], sidecar: Sidecar) -> dict[str, str]:
+    """The settings for the ansible of this job."""
     kinds = {target.server.auth for target in targets}
     if ServerAuthKind.PASSWORD in kinds and shutil.which("sshpass") is None:
         raise LaunchFailed("sshpass is not installed, and a server of this job logs in with a password")
-    environment = {
-        "PATH": f"{_PROGRAMS}:{Path(sys.executable).parent}:{_PATH}",
-        "HOME": _home(scratch),
-        "LANG": "C.UTF-8",
-        "TMPDIR": scratch,
-        # Without it the lines of loops and retries come late.
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "ANSIBLE_CONFIG": str(ansible_dir / "ansible.cfg"),
-        "ANSIBLE_HOME": f"{scratch}/ansible",
-        "ANSIBLE_LOCAL_TEMP": f"{scratch}/ansible/tmp",
-        # Per job: a control socket shared between credentials would let one log in as the other.
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{scratch}/cp",
-        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
-        # The default mechanism would leave the password in shared memory after a kill.
-        "ANSIBLE_SSH_PASSWORD_MECHANISM": "sshpass",
-        "PLAYCAST_EVENTS": str(job_dir.events),
-    }
+    chosen = settings(job_dir, scratch)
     if not sidecar.pipelining:
-        environment["ANSIBLE_PIPELINING"] = "False"
+        chosen["ANSIBLE_PIPELINING"] = "False"
     if sidecar.fact_cache is not None:
-        environment |= {"ANSIBLE_CACHE_PLUGIN": "playcast_facts", "PLAYCAST_FACTS": str(_FACTS_FD)}
+        chosen |= {"ANSIBLE_CACHE_PLUGIN": "playcast_facts", "PLAYCAST_FACTS": str(_FACTS_FD)}
         # Only where there are none.
-        environment["ANSIBLE_GATHERING"] = "smart"
+        chosen["ANSIBLE_GATHERING"] = "smart"
     if ServerAuthKind.SSH_KEY in kinds:
         # A private agent for this job: the key goes into it and never to disk.
-        environment["ANSIBLE_SSH_AGENT"] = "auto"
-    return environment
-
-
-def _home(scratch: str) -> str:
-    """The account's own home; a container may run under a number that has no account."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        return scratch
+        chosen["ANSIBLE_SSH_AGENT"] = "auto"
+    return chosen
 
 
 async def _start_supervisor(starter: Starter, job_dir: JobDir, private: list[bytes]) -> None:

@@ -44,6 +44,7 @@ def main(room: Path) -> None:
     try:
         forks = _Forks(*map(_load, _Forks._fields))
         forks.preload.preload()
+        forks.child.load()
         _check_forkable()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(str(room / SOCKET))

@@ -19,6 +19,8 @@ _COUNTS = {
     "UNREACHABLE": ("unreachable",),
 }
 _TASK_LENGTH = 255
+_HOST_LENGTH = 32
+"""No requested host has a longer name: it is one that the playbook has added."""
 
 
 class Live:
@@ -31,7 +33,7 @@ class Live:
 
     def _clear(self) -> None:
         self._more: dict[str, Counter[str]] = {}
-        self._recap: dict[str, dict[str, int]] | None = None
+        self._recap: dict[str, Any] | None = None
         self._task: str | None = None
         self._task_moved = False
         self._done: list[str] = []
@@ -46,10 +48,11 @@ class Live:
             elif event.kind == "task":
                 self._move_to(details["task"][:_TASK_LENGTH])
             elif event.kind == "host":
-                self._more.setdefault(details["host"], Counter()).update(_counts(details))
-                self._done.append(details["host"])
+                if len(details["host"]) <= _HOST_LENGTH:
+                    self._more.setdefault(details["host"], Counter()).update(_counts(details))
+                    self._done.append(details["host"])
             elif event.kind == "recap":
-                self._recap = details["hosts"]
+                self._recap = details
                 self._move_to(None)
 
     def _move_to(self, task: str | None) -> None:
@@ -70,9 +73,11 @@ class Live:
         if self._done:
             await self._hosts().filter(host__in=self._done).update(current_task=None)
         if self._recap is not None:
-            for host, counters in self._recap.items():
+            requested = {host: one for host, one in self._recap["hosts"].items() if len(host) <= _HOST_LENGTH}
+            for host, counters in requested.items():
                 values: dict[str, Any] = {name: counters[name] for name in COUNTERS}
-                await self._hosts().filter(host=host).update(**values, in_recap=True)
+                values["served"] = host not in self._recap["unserved"]
+                await self._hosts().filter(host=host).update(**values)
 
     async def _write_task(self) -> None:
         await self._hosts().filter(current_task__isnull=False).update(current_task=None)

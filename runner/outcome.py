@@ -10,7 +10,8 @@ from models import FailureReason, JobStatus
 from runner.child import LOG_UNWRITABLE
 from runner.findings import Findings, Recap, read_findings
 from runner.jobdir import JobDir
-from runner.wording import Cause, away, failed, plain
+from runner.sidecar import Expects
+from runner.wording import Cause, Trouble, away, failed, plain
 
 INTERRUPTED = 99
 NOTHING = Findings()
@@ -18,6 +19,15 @@ _MOST_NAMED = 5
 _MOST_CAUSES = 3
 _UNKNOWN = "it is not known how far it came"
 _THEN = "look at the servers, then run it again"
+_LEFT = {
+    "ABORTED": Cause("a play ended early for ", ": it stops where others fail (any_errors_fatal or the like)"),
+    "NOT_STARTED": Cause("the playbook did not get to ", ", since an earlier play or batch failed"),
+}
+_OF_SETTINGS = ("Error reading config file", "Config '")
+_DEBUGGED = (
+    "ansible's debugger asked for input, which nobody can give here: take `debugger:` and `strategy: debug` out of the "
+    "playbook"
+)
 _CUT_OFF = "it was stopped, since its worker could not reach the database (PLAYCAST_ON_PARTITION)"
 
 
@@ -62,10 +72,17 @@ def judge(
 
 def _notes(found: Findings) -> Iterator[str]:
     """What a person should know however the job ended."""
+    if found.told.unknown_tags:
+        yield _unknown(found)
     if found.unanswered:
         yield "the playbook asked for input, which nobody can give here: it went on without an answer"
     if found.log_cut:
         yield "the log was cut, since it reached PLAYCAST_LOG_CAP"
+
+
+def _unknown(found: Findings) -> str:
+    tags = found.told.unknown_tags
+    return f"no task has the tag{'' if len(tags) == 1 else 's'} {', '.join(tags)}"
 
 
 def _lost(found: Findings) -> str:
@@ -84,14 +101,24 @@ def _error(reason: FailureReason, message: str, code: int) -> Outcome:
 
 def _without_recap(code: int, found: Findings) -> Outcome:
     """Ansible did not come to its end, whatever its exit code says."""
+    if found.debugged:
+        return _error(FailureReason.PLAYBOOK_FAILED, _DEBUGGED, code)
     trouble = _our_trouble(code, found)
     if trouble is None and found.disk_full and (found.error is None or found.told.played):
         trouble = "the disk of the jobs directory is full"
     if trouble is not None:
         return _error(FailureReason.WORKER_LOST, f"{trouble}: {_UNKNOWN}; {_THEN}", code)
     if found.error is not None:
-        what = "ansible stopped in the middle of" if found.told.played else "ansible could not read"
-        return _error(FailureReason.PLAYBOOK_FAILED, f"{what} the playbook: {found.error}", code)
+        what = (
+            "ansible stopped in the middle of the playbook"
+            if found.told.played
+            else "ansible could not read the playbook"
+        )
+        if found.error.startswith(_OF_SETTINGS):
+            what = "ansible could not read its settings"
+        if found.error.startswith("the playbook asks for "):
+            what = "ansible stopped"
+        return _error(FailureReason.PLAYBOOK_FAILED, f"{what}: {found.error}", code)
     message = f"ansible could not run the playbook (exit code {code})" if code else "ansible ended without a recap"
     advice = f"its last line is: {found.last_line}" if found.last_line else "the log says why"
     return _error(FailureReason.PLAYBOOK_FAILED, f"{message}: {advice}", code)
@@ -113,39 +140,70 @@ def _our_trouble(code: int, found: Findings) -> str | None:
 
 
 def _by_recap(code: int, recap: Recap, hosts: Mapping[str, str], found: Findings) -> Outcome:
-    """SUCCESS needs exit code 0 and a recap that names every requested host without a failure."""
+    """SUCCESS needs exit code 0, and each requested host named by a play, with no failure and all its plays ended."""
     all_hosts = {**hosts, **{host: plain(host, 64) for host in recap if host not in hosts and code}}
-    broken = [host for host in all_hosts if recap.get(host, {}).get("failed", 0)]
-    lost = [host for host in all_hosts if recap.get(host, {}).get("unreachable", 0)]
-    missing = [host for host in hosts if host not in recap]
-    parts = [
-        *_grouped(((failed(found.told.failed.get(host)), host) for host in broken), all_hosts),
-        *_grouped(((_away(host, found), host) for host in lost), all_hosts),
-        *_grouped(((Cause("no task ran on "), host) for host in missing), all_hosts),
-    ]
-    told = "; ".join(parts)
-    if broken:
-        return _error(FailureReason.PLAYBOOK_FAILED, told, code)
-    if lost:
-        return _error(FailureReason.HOST_UNREACHABLE, told, code)
+    # With exit code 0 the playbook has taken its hosts back after a failure: a recipe may say that this will do.
+    counted = recap if code or found.expects is Expects.ALL else {}
+    broken = [host for host in all_hosts if counted.get(host, {}).get("failed", 0)]
+    lost = [host for host in all_hosts if counted.get(host, {}).get("unreachable", 0)]
+    left = {host: why for host, why in found.told.unserved.items() if host in all_hosts and why in _LEFT and counted}
+    missing = _missing(recap, hosts, found)
+    told = "; ".join(
+        [
+            *_grouped(((_failed(host, all_hosts, found), host) for host in broken), all_hosts),
+            *_grouped(((_away(host, all_hosts, found), host) for host in lost), all_hosts),
+            *_grouped(((_LEFT[why], host) for host, why in left.items()), all_hosts),
+            *_grouped(((Cause("no play names "), host) for host in missing), all_hosts),
+        ]
+    )
+    if broken or lost:
+        reason = FailureReason.PLAYBOOK_FAILED if broken else FailureReason.HOST_UNREACHABLE
+        return _error(reason, told + _taken_back(code), code)
     if trouble := _our_trouble(code, found):
         return _error(FailureReason.WORKER_LOST, f"{trouble}, after the recap: {_THEN}", code)
-    if missing:
-        return _error(FailureReason.PLAYBOOK_FAILED, f"{told}{_why_missing(missing, recap, found)}", code)
-    if code:
-        why = found.error or "the log says why"
-        return _error(FailureReason.PLAYBOOK_FAILED, f"ansible ended with exit code {code}: {why}", code)
-    return Outcome(JobStatus.SUCCESS, None, None, code)
+    if code and not left:
+        told = f"ansible ended with exit code {code}: {found.error or 'the log says why'}"
+    elif missing:
+        told += _why_missing(recap)
+    elif not told and _nothing_done(recap, found):
+        told = "nothing was done"
+    return _error(FailureReason.PLAYBOOK_FAILED, told, code) if told else Outcome(JobStatus.SUCCESS, None, None, code)
 
 
-def _away(host: str, found: Findings) -> Cause:
-    server_id = host.removeprefix("srv-")
-    return away(found.told.away.get(host), server_id, found.users.get(host, "its user"), found.pinned.get(host))
+def _missing(recap: Recap, hosts: Mapping[str, str], found: Findings) -> list[str]:
+    """The requested hosts that no play names, if that is an error."""
+    missing = [host for host in hosts if host not in recap]
+    counts = found.expects is Expects.ALL or (found.expects is Expects.SOME and len(missing) == len(hosts))
+    return missing if counts else []
 
 
-def _why_missing(missing: list[str], recap: Recap, found: Findings) -> str:
-    if found.told.played.issuperset(missing):
-        return f", though a play names {'it' if len(missing) == 1 else 'them'}"
+def _nothing_done(recap: Recap, found: Findings) -> bool:
+    """Whether the tags of the call left no task to run."""
+    return bool(found.told.unknown_tags) and not any(any(counters.values()) for counters in recap.values())
+
+
+def _taken_back(code: int) -> str:
+    """What to say of a failure that did not stop the playbook."""
+    return "" if code else ", though the playbook went on to its end (a recipe may allow it: `expects: some`)"
+
+
+def _failed(host: str, names: Mapping[str, str], found: Findings) -> Cause:
+    return failed(_named_delegate(found.told.failed.get(host), names), found.users.get(host, "its user"))
+
+
+def _away(host: str, names: Mapping[str, str], found: Findings) -> Cause:
+    trouble, server_id = _named_delegate(found.told.away.get(host), names), host.removeprefix("srv-")
+    return away(trouble, server_id, found.users.get(host, "its user"), found.pinned.get(host))
+
+
+def _named_delegate(trouble: Trouble | None, names: Mapping[str, str]) -> Trouble | None:
+    """With the name that people know a server by, where a task is delegated to one of the job."""
+    if trouble is None or trouble.delegate is None:
+        return trouble
+    return replace(trouble, delegate=names.get(trouble.delegate, trouble.delegate))
+
+
+def _why_missing(recap: Recap) -> str:
     if list(recap) == ["localhost"]:
         return ": the playbook ran on localhost alone; does its `hosts:` name the servers?"
     return ": does the playbook's `hosts:` name a tag that is missing?"

@@ -11,6 +11,8 @@ from typing import Any
 from runner import proctree
 
 END_SECONDS = 5.0
+MARK = "PLAYCAST_JOB"
+"""The environment variable with the job's directory, which all processes of a job inherit."""
 _LAUNCHER = bytes(Path(__file__).with_name("launcher.py"))
 
 
@@ -90,7 +92,8 @@ def of_job(job_dir: Path) -> list[int]:
     the job's directory, where somebody's shell may stand as well. The master of an ssh connection has written its
     title over its own: `ssh: <control path> [mux]`.
     """
-    mark = f"PLAYCAST_EVENTS={job_dir / 'events.jsonl'}".encode()
+    # The second is what jobs bore that an earlier version has started.
+    marks = {f"{MARK}={job_dir}".encode(), f"PLAYCAST_EVENTS={job_dir / 'events.jsonl'}".encode()}
     # The kernel shows where the links on the way lead.
     place = job_dir.resolve()
     here = {str(place), f"{place} (deleted)"}
@@ -101,7 +104,7 @@ def of_job(job_dir: Path) -> list[int]:
             command = (process / "cmdline").read_bytes()
             is_fork = _LAUNCHER in command and str((process / "cwd").readlink()) in here
             is_master = title is not None and command.startswith(title)
-            if is_fork or is_master or mark in (process / "environ").read_bytes().split(b"\0"):
+            if is_fork or is_master or marks.intersection((process / "environ").read_bytes().split(b"\0")):
                 found.append(int(process.name))
     return sorted(found)
 

@@ -41,7 +41,7 @@ def end_descendants(spare: Sequence[str] = ()) -> None:
     The masters of the connections in `spare` (stems) stay.
     """
     for _ in range(50):
-        below = [pid for pid in descendants() if not _is_master(pid, spare)]
+        below = [pid for pid in descendants() if not _is_master(pid, _of(spare))]
         if not below:
             return
         for pid in below:
@@ -53,15 +53,25 @@ def end_descendants(spare: Sequence[str] = ()) -> None:
 
 def end_masters(stems: Sequence[str]) -> None:
     """SIGKILL the masters of these connections, wherever they are: an earlier job may have opened them."""
-    for pid in _processes() if stems else ():
-        if _is_master(pid, stems):
+    end_masters_below(_of(stems))
+
+
+def end_masters_below(beginnings: Sequence[str]) -> None:
+    """SIGKILL the masters of all connections whose control path begins with one of these."""
+    for pid in _processes() if beginnings else ():
+        if _is_master(pid, beginnings):
             send(pid, signal.SIGKILL)
     # They can no longer take their sockets away themselves.
-    for folder, name in map(os.path.split, stems):
+    for folder, name in map(os.path.split, beginnings):
         with contextlib.suppress(FileNotFoundError):
             for file in os.listdir(folder):
-                if file.startswith(f"{name}-"):
+                if file.startswith(name):
                     os.unlink(os.path.join(folder, file))
+
+
+def _of(stems: Sequence[str]) -> list[str]:
+    """What the control paths of connections begin with."""
+    return [f"{stem}-" for stem in stems]
 
 
 def descendants() -> list[int]:
@@ -88,14 +98,14 @@ def _processes() -> Iterator[int]:
     return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
 
 
-def _is_master(pid: int, stems: Sequence[str]) -> bool:
-    if not stems:
+def _is_master(pid: int, beginnings: Sequence[str]) -> bool:
+    if not beginnings:
         return False
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             title = file.read(4096)
         # Any process may call itself so, to be spared; none of them is ssh.
-        return title.startswith(tuple(f"ssh: {stem}-".encode() for stem in stems)) and _runs_ssh(pid)
+        return title.startswith(tuple(f"ssh: {path}".encode() for path in beginnings)) and _runs_ssh(pid)
     except OSError:
         return False
 

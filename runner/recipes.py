@@ -1,37 +1,37 @@
 """Recipes: the allow-list of playbooks that may be run, read from the ansible directory."""
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
-import yaml
 
 from runner.errors import ErrorCode, PlaycastError, Refused, quoted
 from runner.inputs import RecipeInput
-from runner.sidecar import MALFORMED, Sidecar, read_sidecar
+from runner.questions import Questions, load, read_questions
+from runner.sidecar import Sidecar, read_sidecar
+from runner.together import Together
+from runner.tree import FileTree, Stamp
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TREE = ("playbooks", "recipes", "roles", "group_vars")
+# What each recipe's revision covers besides its own playbook.
+_SHARED = ("roles", "group_vars")
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One playbook of the allow-list. `revision` is the SHA-256 over it, the roles and the group_vars.
-
-    `prompts` are the variables that its plays ask a person for, and whether they go on with a default.
-    """
+    """One playbook of the allow-list. `revision` is the SHA-256 over it, the roles and the group_vars."""
 
     name: str
     description: str | None
     revision: str
     sidecar: Sidecar
-    prompts: Mapping[str, bool]
     playbook: Path
 
     @property
@@ -40,100 +40,118 @@ class Recipe:
         return self.sidecar.inputs
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What the two files of a recipe said when they bore these stamps; `broken` says why it cannot be one."""
+
+    stamps: tuple[Stamp | None, ...]
+    description: str | None
+    sidecar: Sidecar
+    broken: str | None
+
+
 class RecipeBook:
-    """The recipes below one ansible directory; read anew when a file of the tree changed."""
+    """The recipes below one ansible directory, as its files stand when somebody asks. Close it when done.
+
+    Files are read in a thread, each once until it changes: a tree with thousands of them must not hold up the loop.
+    """
 
     def __init__(self, ansible_dir: Path) -> None:
         self.ansible_dir = ansible_dir
-        self._seen: tuple[object, ...] | None = None
+        self._tree = FileTree(ansible_dir, _TREE)
+        self._looks: Together[None, bool] = Together(self._look)
+        self._reading: asyncio.Future[None] | None = None
+        self._read: dict[str, _Read] = {}
         self._recipes: dict[str, Recipe] = {}
-        self._broken: dict[str, str] = {}
+        self._questions: dict[str, Questions] = {}
 
-    def all(self) -> list[Recipe]:
+    async def all(self) -> list[Recipe]:
         """Every recipe, by name; one whose description is broken is left out, and `allowed` says why."""
-        seen = tuple(self._signature())
-        if seen != self._seen:
-            self._broken = {}
-            self._recipes = {recipe.name: recipe for recipe in self._read()}
-            self._seen = seen
+        # What a look that is going on will find is not known yet.
+        if self._is_reading() or not self._tree.still():
+            await self._looks.ask(None)
         return list(self._recipes.values())
 
-    def find(self, name: str) -> Recipe | None:
+    async def find(self, name: str) -> Recipe | None:
         """The recipe called `name` ("base" and "base.yml" mean the same); None if it is not on the list."""
-        wanted = name.removesuffix(".yml")
-        return next((recipe for recipe in self.all() if recipe.name == wanted), None)
+        await self.all()
+        return self._recipes.get(name.removesuffix(".yml"))
 
-    def allowed(self, name: str) -> Recipe:
+    async def allowed(self, name: str) -> Recipe:
         """The recipe called `name`; Refused (RECIPE_NOT_ALLOWED) if it is not on the list."""
-        recipe = self.find(name)
+        recipe = await self.find(name)
         if recipe is None:
-            names = ", ".join(recipe.name for recipe in self.all()) or "none"
+            names = ", ".join(self._recipes) or "none"
             message = f"{quoted(name)} is not a recipe; the recipes here are: {names}"
-            message = self._broken.get(name.removesuffix(".yml"), message)
+            read = self._read.get(name.removesuffix(".yml"))
+            message = read.broken if read is not None and read.broken else message
             raise Refused.one(ErrorCode.RECIPE_NOT_ALLOWED, message, "recipe")
         return recipe
 
-    def _signature(self) -> Iterator[object]:
-        for path in self._files():
-            stat = path.lstat()
-            yield (str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    async def questions(self, recipe: Recipe) -> Questions:
+        """What the playbook of a recipe asks a person."""
+        found = self._questions.get(recipe.name)
+        if found is None:
+            found = await asyncio.to_thread(read_questions, recipe.playbook, self.ansible_dir)
+            self._questions[recipe.name] = found
+        return found
 
-    def _files(self) -> Iterator[Path]:
-        for part in _TREE:
-            yield from sorted(path for path in (self.ansible_dir / part).rglob("*") if not path.is_dir())
+    def close(self) -> None:
+        """Stop watching the files."""
+        self._tree.close()
 
-    def _read(self) -> Iterator[Recipe]:
+    async def _look(self, _key: None) -> bool:
+        """Take up what has changed; True, since the answer is in the fields."""
+        if self._reading is not None and self._is_reading():
+            # Whoever asked for that has gone; its thread cannot be stopped.
+            await asyncio.wait([self._reading])
+        self._reading = asyncio.ensure_future(asyncio.to_thread(self._take_up))
+        await asyncio.shield(self._reading)
+        return True
+
+    def _is_reading(self) -> bool:
+        return self._reading is not None and not self._reading.done()
+
+    def _take_up(self) -> None:
+        if self._tree.look():
+            shared = self._digest_of_shared()
+            self._read = dict(self._playbooks())
+            self._recipes = {
+                name: self._recipe(name, read, shared) for name, read in self._read.items() if not read.broken
+            }
+            self._questions = {}
+            self._tree.forget_gone()
+
+    def _playbooks(self) -> Iterator[tuple[str, _Read]]:
+        """What is known of each file that may be a recipe, by its name; read anew where a file has changed."""
         playbooks = (self.ansible_dir / "playbooks").resolve()
         for path in sorted(playbooks.glob("*.yml")):
             # A link may point to another playbook, but never out of the directory.
             if not _NAME.fullmatch(path.stem) or path.resolve().parent != playbooks or not path.is_file():
                 continue
-            try:
-                sidecar = read_sidecar(self.ansible_dir / "recipes" / path.name)
-            except PlaycastError as error:
-                log.warning("a recipe is left out", recipe=path.stem, error=str(error))
-                self._broken[path.stem] = str(error)
-                continue
-            plays = _plays(path)
-            name = plays[0].get("name") if plays else None
-            description = str(name) if name is not None else None
-            yield Recipe(path.stem, description, self._revision(path), sidecar, _prompts(plays), path.resolve())
+            files = (f"playbooks/{path.resolve().name}", f"recipes/{path.name}")
+            stamps = tuple(map(self._tree.stamp, files))
+            known = self._read.get(path.stem)
+            yield path.stem, known if known is not None and known.stamps == stamps else self._read_anew(path, stamps)
 
-    def _revision(self, playbook: Path) -> str:
+    def _read_anew(self, path: Path, stamps: tuple[Stamp | None, ...]) -> _Read:
+        plays = load(path)
+        name = plays[0].get("name") if plays else None
+        description = str(name) if name is not None else None
+        try:
+            return _Read(stamps, description, read_sidecar(self.ansible_dir / "recipes" / path.name), None)
+        except PlaycastError as error:
+            log.warning("a recipe is left out", recipe=path.stem, error=str(error))
+            return _Read(stamps, description, Sidecar(), str(error))
+
+    def _recipe(self, name: str, read: _Read, shared: bytes) -> Recipe:
+        playbook = (self.ansible_dir / "playbooks" / f"{name}.yml").resolve()
+        own = self._tree.digest(f"playbooks/{playbook.name}")
+        revision = hashlib.sha256(shared + own).hexdigest()
+        return Recipe(name, read.description, revision, read.sidecar, playbook)
+
+    def _digest_of_shared(self) -> bytes:
         digest = hashlib.sha256()
-        others = [path for part in ("roles", "group_vars") for path in sorted((self.ansible_dir / part).rglob("*"))]
-        for path in [playbook, *others]:
-            if path.is_file():
-                name = path.name if path is playbook else path.relative_to(self.ansible_dir).as_posix()
-                content = path.read_bytes()
-                digest.update(f"{len(name.encode())}:{name}{len(content)}:".encode())
-                digest.update(content)
-        return digest.hexdigest()
-
-
-class _PlaybookLoader(yaml.SafeLoader):
-    """Reads a playbook's plain parts; Ansible's own tags (!vault, !unsafe) become None."""
-
-
-_PlaybookLoader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
-
-
-def _plays(playbook: Path) -> list[dict[str, Any]]:
-    """The plays as far as they are readable; running a broken playbook shows ansible's own, exact message."""
-    try:
-        plays = yaml.load(playbook.read_text(), Loader=_PlaybookLoader)  # noqa: S506 (a SafeLoader, with tags ignored)
-    except (yaml.YAMLError, OSError, *MALFORMED):
-        return []
-    return [play for play in plays if isinstance(play, dict)] if isinstance(plays, list) else []
-
-
-def _prompts(plays: list[dict[str, Any]]) -> dict[str, bool]:
-    lists = [items for play in plays if isinstance(items := play.get("vars_prompt"), list)]
-    asked = [item for items in lists for item in items if isinstance(item, dict)]
-    found: dict[str, bool] = {}
-    for item in asked:
-        name = item.get("name")
-        # One that is a template itself cannot be known before.
-        if isinstance(name, str) and name.isidentifier():
-            found[name] = found.get(name, True) and item.get("default") is not None
-    return found
+        for path in (path for part in _SHARED for path in self._tree.files(part)):
+            digest.update(f"{len(path.encode())}:{path}".encode() + self._tree.digest(path))
+        return digest.digest()

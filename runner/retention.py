@@ -15,7 +15,7 @@ from tortoise.functions import Count, Sum
 from tortoise.queryset import QuerySet
 
 from models import FINAL, ProvisionJob, ServerLock
-from runner.submit import IDEMPOTENCY_WINDOW
+from runner.limits import IDEMPOTENCY_WINDOW
 
 STEP = 4096
 ROWS = 256

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from runner import child, supervise
+from runner.environment import environment, settings
 from runner.errors import LaunchFailed
 from runner.findings import read_findings
 from runner.jobdir import JobDir
@@ -70,18 +71,8 @@ def _write(job_dir: JobDir, ansible_dir: Path, scratch: Path) -> None:
     spec = {
         "argv": [sys.executable, "-P", child.__file__, "4", str(1024 * 1024), program, *arguments],
         "script": program,
-        "env": {
-            "PATH": os.defpath,
-            "HOME": str(scratch),
-            "LANG": "C.UTF-8",
-            "TMPDIR": str(scratch),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "ANSIBLE_CONFIG": str(ansible_dir / "ansible.cfg"),
-            "ANSIBLE_HOME": str(scratch / "ansible"),
-            "ANSIBLE_LOCAL_TEMP": str(scratch / "ansible/tmp"),
-            "ANSIBLE_REMOTE_TEMP": str(scratch / "remote"),
-            "PLAYCAST_EVENTS": str(job_dir.events),
-        },
+        "env": {**environment(ansible_dir, job_dir, str(scratch)), "HOME": str(scratch)},
+        "settings": {**settings(job_dir, str(scratch)), "ANSIBLE_REMOTE_TEMP": str(scratch / "remote")},
         "scratch": str(scratch),
         "timeout": SECONDS,
         "grace": 1,

@@ -42,6 +42,7 @@ async def create_server(engine: Engine, viewer: Viewer, given: ServerFields) -> 
             await _set_tags(server, given.tags or [])
     except IntegrityError as error:
         raise _taken(given.name) from error
+    engine.credentials.warn_if_shown(server)
     return server
 
 
@@ -61,6 +62,8 @@ async def update_server(engine: Engine, viewer: Viewer, server_id: int, given: S
                 await _set_tags(server, given.tags)
     except IntegrityError as error:
         raise _taken(given.name) from error
+    if given.credential is not None:
+        engine.credentials.warn_if_shown(server)
     return server
 
 
@@ -131,7 +134,7 @@ def _columns(engine: Engine, given: ServerFields) -> dict[str, Any]:
         ("host", given.host, checks.host),
         ("port", given.port, checks.port),
         ("user", given.user, checks.user),
-        ("variables", given.variables, checks.variables),
+        ("variables", given.variables, checks.server_variables),
         ("tags", given.tags, checks.server_tags),
     ]
     for field, value, check in fields:

@@ -4,9 +4,12 @@ inputs      one argument spec for each extra variable that the recipe takes (run
 timeout     seconds after which a job of this recipe is stopped, if the call does not say
 pipelining  false: ansible copies its modules and runs them on a terminal, so that a cancel ends what runs over there
 fact_cache  seconds for which the facts of a server serve later jobs of this recipe; without it each job gathers anew
+prompts     `default`: go on without an answer where the playbook asks a person; without it such a call is refused
+expects     what a job must come to for SUCCESS: on which of its servers the playbook works (`Expects`)
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import yaml
@@ -14,11 +17,24 @@ import yaml
 from runner.errors import PlaycastError
 from runner.inputs import RecipeInput, read_input
 from runner.limits import MAX_TIMEOUT_SECONDS
+from runner.questions import MALFORMED
 
-KEYS = ("inputs", "timeout", "pipelining", "fact_cache")
+KEYS = ("inputs", "timeout", "pipelining", "fact_cache", "expects", "prompts")
 MAX_FACT_CACHE_SECONDS = 24 * 60 * 60
-# What PyYAML raises beside its own errors: at 2026-99-99 for one, which is no date, or at a thousand brackets.
-MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
+
+class Expects(StrEnum):
+    """On which of its servers a job must come to a good end. Trouble on a server is an error in any case.
+
+    ALL    each play that names a server came to its end there, every server is named, and no task failed there, not
+           even one whose failure was forgotten by `clear_host_errors`
+    SOME   the playbook chooses: at least one server is named, and the playbook ended well
+    NONE   the playbook may work on this machine alone, and need not name any server
+    """
+
+    ALL = "all"
+    SOME = "some"
+    NONE = "localhost"
 
 
 @dataclass(frozen=True)
@@ -29,6 +45,8 @@ class Sidecar:
     timeout: int | None = None
     pipelining: bool = True
     fact_cache: int | None = None
+    expects: Expects = Expects.ALL
+    pass_over_prompts: bool = False
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -55,7 +73,16 @@ def _sidecar(said: object) -> Sidecar:
     if not isinstance(declared, dict):
         raise TypeError("inputs is a mapping with one argument spec for each name")
     inputs = tuple(read_input(str(name), spec or {}) for name, spec in declared.items())
-    return Sidecar(inputs, timeout, pipelining, fact_cache)
+    if said.get("prompts", "default") != "default":
+        raise ValueError("prompts is `default`, or left out")
+    expects = _expects(said.get("expects", Expects.ALL))
+    return Sidecar(inputs, timeout, pipelining, fact_cache, expects, "prompts" in said)
+
+
+def _expects(value: object) -> Expects:
+    if value not in list(Expects):
+        raise ValueError(f"expects is one of {', '.join(Expects)}")
+    return Expects(str(value))
 
 
 def _seconds(said: dict[object, object], key: str, most: int) -> int | None:

@@ -2,27 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
 
 from models import JobHost, JobStatus, ProvisionJob, Server
 from models.transaction import transaction
-from runner import checks
+from runner import checks, idempotency
 from runner.admission import admit, alone, wait
 from runner.bus import Topic
 from runner.engine import Engine
-from runner.errors import ErrorCode, Problem, Refused
-from runner.inputs import check_extra_vars
+from runner.errors import ErrorCode, Problem, Refused, quoted
+from runner.inputs import check_extra_vars, check_masked
 from runner.inventory import host_name
 from runner.limits import MAX_PRIORITY, MAX_SERVERS_PER_JOB, MAX_TIMEOUT_SECONDS
 from runner.moves import told
+from runner.questions import Questions
 from runner.recipes import Recipe
 from runner.viewer import Viewer
-
-IDEMPOTENCY_WINDOW = timedelta(hours=24)
-MAX_KEY_LENGTH = 128
 
 
 @dataclass(frozen=True)
@@ -44,16 +41,19 @@ class Order:
 
 
 async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_of: int | None = None) -> ProvisionJob:
-    """Store a PENDING job and queue it; durable when this returns. Refused leaves nothing behind."""
-    key = _key(viewer, order.idempotency_key)
-    if key is not None and (first := await _with_key(key)) is not None:
-        return first
-    recipe, columns = _checked(engine, order)
+    """Store a PENDING job and queue it; durable when this returns. Refused leaves nothing behind.
+
+    With an idempotency key that was used before it is the job of that call, if that asked for the same.
+    """
+    key = idempotency.scoped(viewer, order.idempotency_key)
+    if key is not None and (first := await idempotency.first_with(key)) is not None:
+        return await _repeated(engine, first, order, retry_of)
+    recipe, columns = await _checked(engine, order)
     servers = await _servers(order.server_ids)
     try:
         async with transaction() as tx:
             await alone(tx)
-            await _expire(key)
+            await idempotency.expire(key)
             job = await ProvisionJob.create(
                 recipe=recipe.name,
                 revision=recipe.revision,
@@ -74,8 +74,8 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
                 await wait(job, wanted)
     except IntegrityError:
         # The same key came twice at once: the first job answers both.
-        if key is not None and (first := await _with_key(key)) is not None:
-            return first
+        if key is not None and (first := await idempotency.first_with(key)) is not None:
+            return await _repeated(engine, first, order, retry_of)
         # Or a server was deleted just now, which this refuses.
         await _servers(order.server_ids)
         raise
@@ -85,15 +85,40 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
     return job
 
 
+async def _repeated(engine: Engine, first: ProvisionJob, order: Order, retry_of: int | None) -> ProvisionJob:
+    """The job of the first call with this key; Refused if this one asks for something else."""
+    if retry_of is not None:
+        return idempotency.same_retry(first, retry_of)
+    request = idempotency.Request(
+        recipe=order.recipe,
+        server_ids=frozenset(order.server_ids),
+        extra_vars=order.extra_vars,
+        check=order.check,
+        diff=order.diff,
+        tags=list(order.tags),
+        skip_tags=list(order.skip_tags),
+        timeout_seconds=order.timeout_seconds,
+        priority=order.priority,
+    )
+    return await idempotency.same_request(engine.vault, first, request)
+
+
 def _job_host(job: ProvisionJob, server: Server) -> JobHost:
     return JobHost(job_id=job.id, server_id=server.id, host=host_name(server.id), server_name=server.name)
 
 
-def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
-    recipe = engine.recipes.allowed(order.recipe)
+async def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
+    recipe = await engine.recipes.allowed(order.recipe)
     plain, secret = check_extra_vars(recipe.inputs, order.extra_vars)
     secret |= {name: plain.pop(name) for name in order.secrets & plain.keys()}
-    _check_prompts(recipe, plain, secret)
+    check_masked(secret)
+    questions = await engine.recipes.questions(recipe)
+    _check_prompts(questions, recipe, plain, secret)
+    tags = checks.task_tags(list(order.tags), "tags")
+    skip_tags = checks.task_tags(list(order.skip_tags), "skipTags")
+    # With tags of its own a call may leave the task out that waits.
+    if not tags and not skip_tags:
+        _check_pauses(questions, recipe)
     timeout = order.timeout_seconds
     if timeout is None:
         timeout = recipe.sidecar.timeout or engine.timeout
@@ -104,8 +129,8 @@ def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
     return recipe, {
         "check_mode": order.check,
         "diff": order.diff,
-        "tags": checks.task_tags(list(order.tags), "tags"),
-        "skip_tags": checks.task_tags(list(order.skip_tags), "skipTags"),
+        "tags": tags,
+        "skip_tags": skip_tags,
         "extra_vars": plain or None,
         "secret_vars": engine.vault.lock(secret) if secret else None,
         "timeout_seconds": timeout,
@@ -113,17 +138,32 @@ def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]]:
     }
 
 
-def _check_prompts(recipe: Recipe, plain: Mapping[str, object], secret: Mapping[str, object]) -> None:
+def _check_prompts(asked: Questions, recipe: Recipe, plain: Mapping[str, object], secret: Mapping[str, object]) -> None:
     """Nobody is there to answer: ansible would go on with nothing, or with a default, and the job would look well."""
-    for name, has_default in recipe.prompts.items():
+    pass_over = recipe.sidecar.pass_over_prompts
+    for name, has_default in asked.variables.items():
         message = None
         if name in secret:
             # Ansible asks all the same, as it gets this one by way of the inventory, and takes its own answer.
             message = f"the playbook asks for {name} (vars_prompt), which a secret input cannot answer: let it not ask"
         elif name not in plain and not has_default:
             message = f"the playbook asks for {name} (vars_prompt): send it as an extra variable"
+        elif name not in plain and not pass_over:
+            message = (
+                f"the playbook asks for {name} (vars_prompt): send it as an extra variable, "
+                f"or let the recipe take the default (`prompts: default`)"
+            )
         if message is not None:
             raise checks.invalid(message, "extraVars", name)
+
+
+def _check_pauses(asked: Questions, recipe: Recipe) -> None:
+    if asked.pauses and not recipe.sidecar.pass_over_prompts:
+        message = (
+            f"the playbook waits for a person at {quoted(asked.pauses[0])}, and nobody is there: "
+            "give that pause a time, or let the recipe go on without an answer (`prompts: default`)"
+        )
+        raise checks.invalid(message, "recipe")
 
 
 async def _servers(server_ids: Sequence[int]) -> list[Server]:
@@ -144,31 +184,3 @@ async def _servers(server_ids: Sequence[int]) -> list[Server]:
     if missing:
         raise Refused(missing)
     return [found[server_id] for server_id in server_ids]
-
-
-async def first_with(viewer: Viewer, idempotency_key: str | None) -> ProvisionJob | None:
-    """The job that was made with this key of this caller in the last 24 hours; Refused if it is no key."""
-    key = _key(viewer, idempotency_key)
-    return await _with_key(key) if key is not None else None
-
-
-def _key(viewer: Viewer, idempotency_key: str | None) -> str | None:
-    if idempotency_key is None:
-        return None
-    key = checks.text(idempotency_key, "idempotencyKey")
-    if not 1 <= len(key) <= MAX_KEY_LENGTH:
-        raise checks.invalid(f"an idempotency key has 1 to {MAX_KEY_LENGTH} characters", "idempotencyKey")
-    # Scoped to the caller: nobody can learn of, or be given, another caller's job by guessing its key.
-    return f"{viewer.name}:{key}"
-
-
-async def _with_key(key: str) -> ProvisionJob | None:
-    since = datetime.now(UTC) - IDEMPOTENCY_WINDOW
-    return await ProvisionJob.get_or_none(idempotency_key=key, created_at__gte=since)
-
-
-async def _expire(key: str | None) -> None:
-    """Free a key that an older job still holds, so that it can name a new one."""
-    if key is not None:
-        before = datetime.now(UTC) - IDEMPOTENCY_WINDOW
-        await ProvisionJob.filter(idempotency_key=key, created_at__lt=before).update(idempotency_key=None)

@@ -2,8 +2,8 @@
 
 Standard library only: it runs as `python -I -S supervise.py JOB_DIR FD…`, or in a fork of the launcher; each FD is an
 open memory file that the job's process gets as 3, 4, …. It reads `spec.json` {argv, env, script, scratch, timeout,
-grace, connections}; `script`, if it is there, is the Python script that `argv` goes on to run, and `connections` the
-ssh connections that may outlive the job (runner.proctree). It leaves behind, in this order:
+grace, connections}, which has more for others; `script`, if it is there, is the Python script that `argv` goes on to
+run, and `connections` the ssh connections that may outlive the job (runner.proctree). It leaves behind, in this order:
 
 claim      made once and locked for life: at most one start, and a proof of life that needs no pid
 run.json   {boot_id, started_at, supervisor: {pid, start}, ansible: {pid, start}}; start in clock ticks since boot
@@ -187,6 +187,8 @@ def _take_place(spec: dict, log: int, secret_fds: list[int], parent: int) -> Non
         os._exit(EXEC_FAILED)
     if "script" in spec:
         _check_script(spec["script"])
+    # What a task on this machine makes has the mode that it would have by hand; our own files are private by theirs.
+    os.umask(0o022)
     null = os.open(os.devnull, os.O_RDONLY)
     # Move everything out of the way first: the numbers to fill may be the numbers to copy from.
     kept = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in (null, log, log, *secret_fds)]

@@ -60,7 +60,7 @@ def _check_nothing_is_left(run: Run, jobs: int) -> None:
     specs = []
     for number in range(1, jobs + 1):
         job_dir = JobDir(run.keeper.data_dir / "jobs", number)
-        assert marked(f"PLAYCAST_EVENTS={job_dir.events}") == []
+        assert marked(f"PLAYCAST_JOB={job_dir.path}") == []
         specs.append(job_dir.read_json(job_dir.spec) or {})
     scratch = {str(spec["scratch"]) for spec in specs}
     assert scratch <= run.keeper.made()
@@ -178,7 +178,7 @@ class _Job:
         assert counters == dict(added), self._number
         recaps = [event["hosts"][row["host"]] for event in told if event["kind"] == "recap"]
         assert recaps == ([] if self._ending in {"cancel", "timeout"} else [counters]), self._number
-        assert bool(row["in_recap"]) == bool(recaps)
+        assert (row["served"] is not None) == bool(recaps)
 
 
 def _seen(row: sqlite3.Row) -> tuple[int, str | None, str | None, int | None]:

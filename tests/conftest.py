@@ -4,6 +4,7 @@ import asyncio
 import functools
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from playcast import app
 from playcast.database import migrate, opened
 from playcast.settings import Settings, shipped_ansible_dir
 from runner.bus import LocalBus
+from runner.recipes import RecipeBook
 from runner.start import Starter
 from runner.warmstart import WarmStart
 from tests import postgres
@@ -59,6 +61,13 @@ def ansible_dir(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(shipped_ansible_dir(), copy, symlinks=True, ignore=ignored)
     return copy
+
+
+@pytest.fixture
+def book(ansible_dir: Path) -> Iterator[RecipeBook]:
+    """The recipes of that directory."""
+    with closing(RecipeBook(ansible_dir)) as opened_book:
+        yield opened_book
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ class Member:
             "word": token(self.number % SIZE + 1),
             "token": hashlib.sha256(token(self.number).encode()).hexdigest(),
             "there": [str(self.sshd.home), self.sshd.user],
-            "env": [scratch, f"{scratch}/ansible", "" if self.pipelining else "False"],
+            "env": [scratch, "", ""],
             "config": [f"{scratch}/ansible", self.pipelining, False],
             "local_temp": f"{scratch}/ansible/tmp",
         }

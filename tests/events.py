@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from playcast.settings import shipped_ansible_dir
+from runner.hooks import PLUGINS
 
 ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
 
@@ -68,6 +69,7 @@ class Bench:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             "ANSIBLE_CONFIG": str(self._config),
+            "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
             # The path of a control socket has room for about 100 characters, and pytest's directories take most.
             "ANSIBLE_SSH_ARGS": "-o ControlMaster=no",
             **({"PLAYCAST_EVENTS": str(self.events)} if self.events else {}),

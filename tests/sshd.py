@@ -10,8 +10,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -32,11 +33,17 @@ UNSHARE = ("unshare", "--mount", "--propagation", "private", "--")
 
 IN_ITS_OWN_ROOM = """
 for name in passwd shadow group; do mount --bind "$1/$name" "/etc/$name"; done
+if [ -e "$1/sudoers" ]; then mount --bind "$1/sudoers" /etc/sudoers; fi
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 755 /run/sshd
+mkdir -m 711 /run/room
+mount --bind "$1" /run/room
 exec "$2" -D -e -f "$1/sshd_config"
 """
-"""The mounts are seen by this sshd alone; ``exec`` keeps the process id."""
+"""The mounts are seen by this sshd alone; ``exec`` keeps the process id.
+
+``/run/room`` is the directory of the sshd, on a path that every user may go.
+"""
 
 SUDO = """#!/bin/sh
 while :; do
@@ -98,6 +105,21 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+@dataclass(frozen=True)
+class Account:
+    """What is special about the user of an sshd, and about the sshd itself."""
+
+    uid: int = 0
+    """Of another user than root."""
+    sudoers: str | None = None
+    """Lines of ``/etc/sudoers``: the real sudo works over there. None: a program stands in for it."""
+    shell: str = "/bin/sh"
+    expiry: str = "19000:0:99999:7:::"
+    """The fields of ``shadow`` after the password."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Further options of ``sshd_config``; they win over the usual ones."""
+
+
 @dataclass
 class Sshd:
     """A running sshd. Close it, or use it in a ``with`` statement."""
@@ -147,13 +169,16 @@ def start_sshd(
     password: str | None = None,
     authorized_key: str | None = None,
     port: int = 0,
+    account: Account = Account(),
 ) -> Sshd:
     """Start an sshd below ``tmp`` and return it once it listens.
 
     A password and a public key line each allow their kind of log-in. Port 0 takes a free one; a fixed port with a
     new sshd is a server whose host key changed. Raises RuntimeError with the log if the sshd does not start.
     """
-    start = partial(_started, tmp, address, user=user, password=password, authorized_key=authorized_key)
+    start = partial(
+        _started, tmp, address, user=user, password=password, authorized_key=authorized_key, account=account
+    )
     if port:
         return start(port)
     while True:
@@ -166,12 +191,19 @@ def start_sshd(
 
 
 def _started(
-    tmp: Path, address: str, port: int, *, user: str, password: str | None, authorized_key: str | None
+    tmp: Path,
+    address: str,
+    port: int,
+    *,
+    user: str,
+    password: str | None,
+    authorized_key: str | None,
+    account: Account,
 ) -> Sshd:
     room = Path(tempfile.mkdtemp(prefix="sshd-", dir=tmp))
     key, fingerprint = _make_host_key(room)
-    _write_accounts(room, user, password)
-    _write_config(room, address, port, user, password is not None, authorized_key)
+    _write_accounts(room, user, password, account)
+    _write_config(room, address, port, user, password is not None, authorized_key, account)
     log = room / "log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -213,10 +245,18 @@ def missing_parts() -> str | None:
 
 def require_sshd() -> None:
     """Skip the test where an sshd cannot run; in continuous integration that is a failure."""
-    missing = missing_parts()
+    _require(missing_parts(), "a real sshd")
+
+
+def require_sudo() -> None:
+    """The same where there is no sudo."""
+    _require(None if shutil.which("sudo") else "sudo", "the real sudo")
+
+
+def _require(missing: str | None, what: str) -> None:
     if missing is None:
         return
-    reason = f"a real sshd needs: {missing}"
+    reason = f"{what} needs: {missing}"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -253,19 +293,27 @@ def _make_host_key(room: Path) -> tuple[str, str]:
     return " ".join(public[:2]), listed.stdout.split()[1]
 
 
-def _write_accounts(room: Path, user: str, password: str | None) -> None:
+def _write_accounts(room: Path, user: str, password: str | None, account: Account) -> None:
     """Write the user data base that only this sshd sees; the user has uid 0."""
     home = room / "home"
     home.mkdir(mode=0o700)
-    accounts = {"root": f"0:0:root:{home}:/bin/sh"} | {user: f"0:0:{user}:{home}:/bin/sh"}
+    os.chown(home, account.uid, account.uid)
+    room.chmod(0o711)
+    own, place = f"{account.uid}:{account.uid}", home if not account.uid else "/run/room/home"
+    accounts = {"root": f"0:0:root:{home}:/bin/sh"} | {user: f"{own}:{user}:{place}:{account.shell}"}
     accounts |= {"sshd": "74:65534:sshd:/run/sshd:/usr/sbin/nologin"}
     accounts |= {"nobody": "65534:65534:nobody:/nonexistent:/usr/sbin/nologin"}
     hashed = "*" if password is None else _hash(password)
     (room / "passwd").write_text("".join(f"{name}:x:{rest}\n" for name, rest in accounts.items()))
-    (room / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    group = f"{user}:x:{account.uid}:\n" if account.uid else ""
+    (room / "group").write_text(f"root:x:0:\nnogroup:x:65534:\n{group}")
+    if account.sudoers is not None:
+        (room / "sudoers").write_text(account.sudoers)
+        (room / "sudoers").chmod(0o440)
     shadow = room / "shadow"
     shadow.touch(mode=0o600)
-    shadow.write_text("".join(f"{name}:{hashed if name == user else '*'}:19000:0:99999:7:::\n" for name in accounts))
+    lines = [f"{name}:*:{Account.expiry}\n" for name in accounts if name != user]
+    shadow.write_text("".join([*lines, f"{user}:{hashed}:{account.expiry}\n"]))
 
 
 def _hash(password: str) -> str:
@@ -276,13 +324,20 @@ def _hash(password: str) -> str:
 
 
 def _write_config(
-    room: Path, address: str, port: int, user: str, by_password: bool, authorized_key: str | None
+    room: Path,
+    address: str,
+    port: int,
+    user: str,
+    by_password: bool,
+    authorized_key: str | None,
+    account: Account,
 ) -> None:
     programs = room / "bin"
     programs.mkdir()
-    sudo = programs / "sudo"
-    sudo.write_text(SUDO)
-    sudo.chmod(0o755)
+    if account.sudoers is None:
+        sudo = programs / "sudo"
+        sudo.write_text(SUDO)
+        sudo.chmod(0o755)
     keys = room / "authorized_keys"
     keys.write_text(f"{authorized_key}\n" if authorized_key else "")
     options = {
@@ -300,7 +355,7 @@ def _write_config(
         "PasswordAuthentication": "yes" if by_password else "no",
         "KbdInteractiveAuthentication": "no",
         "PubkeyAuthentication": "yes" if authorized_key else "no",
-        "AuthorizedKeysFile": str(keys),
+        "AuthorizedKeysFile": str(keys) if not account.uid else "/run/room/authorized_keys",
         "MaxStartups": "200",
         "PrintMotd": "no",
         "PrintLastLog": "no",
@@ -310,6 +365,7 @@ def _write_config(
     if _openssh_version() >= (9, 8):
         # A test of wrong passwords must not shut out the next test from the same address.
         options["PerSourcePenalties"] = "no"
+    options |= account.options
     (room / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
 
 

@@ -22,7 +22,7 @@ time.sleep(random.random() * {seconds})
 mark("end")
 counts = dict.fromkeys(("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored"), 0)
 event = {{"kind": "recap", "at": "2026-01-01T00:00:00Z", "log_offset": 0, "hosts": dict.fromkeys(hosts, counts)}}
-Path(os.environ["PLAYCAST_EVENTS"]).write_text(json.dumps(event) + "\\n")
+Path("events.jsonl").write_text(json.dumps(event) + "\\n")
 """
 
 

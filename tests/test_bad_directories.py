@@ -41,18 +41,18 @@ async def test_a_directory_that_is_removed_loses_the_job_and_nothing_else(
         server = await first.api.create_server()
         job = await drip(first.api, server, COUNT)
         job_dir = JobDir(data_dir / "jobs", job["number"])
-        scratch, events = scratch_of(job_dir), job_dir.events
+        scratch = scratch_of(job_dir)
         if restarted:
             await first.kill()
         await asyncio.to_thread(shutil.rmtree, job_dir.path)
         if not restarted:
             ended = await first.api.finished(job["id"])
-            assert marked(f"PLAYCAST_EVENTS={events}") == []
+            assert marked(f"PLAYCAST_JOB={job_dir.path}") == []
             after = await first.api.finished((await first.api.run("base", server))["id"])
     if restarted:
         async with serving(data_dir, ansible_dir) as second:
             ended = await second.api.finished(job["id"])
-            assert marked(f"PLAYCAST_EVENTS={events}") == []
+            assert marked(f"PLAYCAST_JOB={job_dir.path}") == []
             after = await second.api.finished((await second.api.run("base", server))["id"])
 
     assert end_of(ended) == ("ERROR", "WORKER_LOST", None)

@@ -79,7 +79,10 @@ def test_migrate_and_seed_are_idempotent(command: Callable[..., Result], tmp_pat
             "servers: [{name: x, host: h, user: u, credential: {key: k}}]",
             "servers[0].credential: write one of password",
         ),
-        ("servers: [{name: x, host: 'a b', user: u, credential: {local: true}}]", 'servers[0].host: "a b" is no host'),
+        (
+            "servers: [{name: x, host: 'a b', user: u, credential: {local: true}}]",
+            'servers[0].host: "a b" is not a valid host',
+        ),
         ("servers: [{name: x, host: h, user: u, port: 0, credential: {local: true}}]", "servers[0].port: 0 is no port"),
         ("servers: [{name: 7, host: h, user: u, credential: {local: true}}]", "servers[0].name: write text"),
     ],

@@ -18,7 +18,7 @@ from runner.jobdir import JobDir
 from runner.vault import Vault
 from tests.api import Api
 from tests.launchers import until
-from tests.sshd import PASSWORD, Sshd
+from tests.sshd import PASSWORD, Account, Sshd, require_sshd, require_sudo, start_sshd
 
 AddRecipe = Callable[[str, str], None]
 StartApp = Callable[..., Awaitable[Api]]
@@ -292,14 +292,14 @@ KEY = "5wcVNhHBzoVnT1GH1kzuT_XVxgvOEmBOQOjIUvIJx8Q="
 def test_stems_agree_only_where_everything_does(tmp_path: Path) -> None:
     kept = Connections(Vault(KEY), tmp_path, 60)
     try:
-        same = kept.stem({"host": "a", "password": "p"}, ["web"], None)
+        same = kept.stem(1, {"host": "a", "password": "p"}, ["web"], None)
         assert same is not None
-        assert same == kept.stem({"password": "p", "host": "a"}, ["web"], None)
+        assert same == kept.stem(1, {"password": "p", "host": "a"}, ["web"], None)
         others = [
-            kept.stem({"host": "a", "password": "q"}, ["web"], None),
-            kept.stem({"host": "a", "password": "p"}, ["db"], None),
-            kept.stem({"host": "a", "password": "p"}, ["web"], "key"),
-            kept.stem({"host": "a", "password": "p"}, ["web"]),
+            kept.stem(1, {"host": "a", "password": "q"}, ["web"], None),
+            kept.stem(1, {"host": "a", "password": "p"}, ["db"], None),
+            kept.stem(1, {"host": "a", "password": "p"}, ["web"], "key"),
+            kept.stem(1, {"host": "a", "password": "p"}, ["web"]),
         ]
         assert len({same, *others}) == 5
         # ssh adds `-`, 40 characters and, while it binds, a dot and 16 more; a socket's path has at most 107.
@@ -314,16 +314,66 @@ def test_a_directory_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     kept._place.mkdir()
     try:
         kept._place.chmod(0o755)
-        assert kept.stem({}) is None
+        assert kept.stem(1, {}) is None
         kept._place.chmod(0o700)
-        assert kept.stem({}) is not None
+        assert kept.stem(1, {}) is not None
         if os.geteuid() == 0:
             os.chown(kept._place, 12345, 12345)
-            assert kept.stem({}) is None
+            assert kept.stem(1, {}) is None
     finally:
         kept._place.rmdir()
     kept._place.symlink_to(tmp_path)
     try:
-        assert kept.stem({}) is None
+        assert kept.stem(1, {}) is None
     finally:
         kept._place.unlink()
+
+
+GROUPS = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Who am I, ansible.builtin.command: id -Gn, register: mine}
+    - {name: Say it, ansible.builtin.debug: {msg: "groups {{ mine.stdout }};"}}
+"""
+JOINS = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Join
+      ansible.builtin.lineinfile: {path: /etc/group, line: "docker:x:4712:deploy", unsafe_writes: true}
+      become: true
+    - ansible.builtin.meta: reset_connection
+    - {name: Who am I now, ansible.builtin.command: id -Gn, register: mine}
+    - {name: Say it, ansible.builtin.debug: {msg: "groups {{ mine.stdout }};"}}
+"""
+
+
+async def groups_seen(api: Api, recipe: str, server: str) -> str:
+    job = await api.run(recipe, server)
+    assert (await api.finished(job["id"]))["status"] == "SUCCESS"
+    log = "".join([chunk["text"] async for chunk in api.log(job["id"])])
+    return log.partition('"msg": "groups ')[2].partition(";")[0]
+
+
+@WARM_AND_COLD
+async def test_a_reset_ends_what_other_recipes_would_take_up(
+    start: StartApp, tmp_path: Path, add_recipe: AddRecipe, launcher: str
+) -> None:
+    require_sshd()
+    require_sudo()
+    add_recipe("groups", GROUPS)
+    add_recipe("joins", JOINS)
+    api = await start(launcher=launcher)
+    # Only of another user than root does sshd set the groups once, at its log-in.
+    account = Account(uid=4711, sudoers="deploy ALL=(ALL) NOPASSWD: ALL\n")
+    with start_sshd(tmp_path, password=PASSWORD, account=account) as sshd:
+        server, other = await add_pinned(api, sshd), await add_pinned(api, sshd, "same machine, another server")
+        assert await groups_seen(api, "groups", server) == "deploy"
+        assert await groups_seen(api, "groups", other) == "deploy"
+        assert len(masters(api)) == 2
+        assert await groups_seen(api, "joins", server) == "deploy docker"
+        # Another recipe, which had a connection of its own from before.
+        assert await groups_seen(api, "groups", server) == "deploy docker"
+        # Nobody has reset the connection of the other one.
+        assert await groups_seen(api, "groups", other) == "deploy"

@@ -57,8 +57,11 @@ async def test_a_submit_stores_what_was_asked_for(fleet: Fleet) -> None:
 
 async def test_a_key_names_one_job_for_a_day(fleet: Fleet) -> None:
     first = await run_provision(fleet.engine, LOCAL_VIEWER, ORDER)
-    again = await run_provision(fleet.engine, LOCAL_VIEWER, replace(ORDER, server_ids=[3]))
+    again = await run_provision(fleet.engine, LOCAL_VIEWER, replace(ORDER, server_ids=[2, 1]))
     assert again.id == first.id
+    with pytest.raises(Refused) as refused:
+        await run_provision(fleet.engine, LOCAL_VIEWER, replace(ORDER, server_ids=[3]))
+    assert [problem.code for problem in refused.value.problems] == [ErrorCode.IDEMPOTENCY_CONFLICT]
     other = await run_provision(fleet.engine, replace(LOCAL_VIEWER, name="other"), ORDER)
     assert other.id != first.id
     await ProvisionJob.filter(id=first.id).update(created_at=datetime.now(UTC) - timedelta(hours=25))
@@ -177,8 +180,8 @@ async def test_a_retry_is_the_same_again(fleet: Fleet) -> None:
         await retry_job(fleet.engine, LOCAL_VIEWER, first.id, failed_hosts_only=False, idempotency_key=None)
     assert [problem.code for problem in refused.value.problems] == [ErrorCode.JOB_NOT_FINISHED]
     await fleet.end(first.id, JobStatus.ERROR)
-    await JobHost.filter(job_id=first.id).update(in_recap=True)
-    await JobHost.filter(job_id=first.id, server_id=2).update(failed=1)
+    await JobHost.filter(job_id=first.id).update(served=True)
+    await JobHost.filter(job_id=first.id, server_id=2).update(served=False)
 
     again = await retry_job(fleet.engine, LOCAL_VIEWER, first.id, failed_hosts_only=True, idempotency_key="r")
 

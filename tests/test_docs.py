@@ -44,7 +44,7 @@ INPUTS = [
 ]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-NOT_A_SETTING = {"PLAYCAST_EVENTS", "PLAYCAST_FACTS"}
+NOT_A_SETTING = {"PLAYCAST_EVENTS", "PLAYCAST_FACTS", "PLAYCAST_JOB"}
 """The variables that a job gets, for the plugins inside ansible."""
 
 

@@ -18,7 +18,7 @@ DETAILS = {
     "play": {"play", "hosts"},
     "task": {"play", "task_id", "task", "action", "path"},
     "host": {"host", "task_id", "task", "status", "duration", "message", "result", "truncated"},
-    "recap": {"hosts"},
+    "recap": {"hosts", "unserved", "unknown_tags"},
 }
 
 STATUSES = """

@@ -40,7 +40,7 @@ SERVER = {
     "host_key": "ssh-ed25519 AAAA",
     "strict_host_key": True,
 }
-RECIPE = Recipe("tell", None, "1", Sidecar(fact_cache=600), {}, Path("tell.yml"))
+RECIPE = Recipe("tell", None, "1", Sidecar(fact_cache=600), Path("tell.yml"))
 
 
 class Kept:

@@ -32,7 +32,7 @@ PRINTER = f"""#!{sys.executable}
 import json, os, sys, time
 %s
 sys.stdout.flush()
-with open(os.environ["PLAYCAST_EVENTS"], "w") as events:
+with open("events.jsonl", "w") as events:
     json.dump({{"kind": "recap", "hosts": {{"srv-1": {{"ok": 1}}}}}}, events)
 """
 ONE_LINE = """

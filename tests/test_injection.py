@@ -101,6 +101,34 @@ async def test_values_come_out_as_they_went_in(api: Api, add_recipe: AddRecipe, 
     assert "lookup" not in (data_dir / "jobs/1/hosts.ini").read_text()
 
 
+async def test_secret_inputs_are_no_templates(api: Api, add_recipe: AddRecipe, ansible_dir: Path, marker: Path) -> None:
+    """Neither their texts nor the keys inside them; what the job says of them is a hash, since they are masked."""
+    hashed = "{{ secret | to_json | hash('sha256') }}"
+    add_recipe(
+        "hashes", f'- hosts: all\n  gather_facts: false\n  tasks: [{{ansible.builtin.debug: {{msg: "{hashed}"}}}}]\n'
+    )
+    (ansible_dir / "recipes" / "hashes.yml").write_text("inputs: {secret: {type: dict, no_log: true}}\n")
+    texts = [
+        *attacks(marker),
+        "!unsafe long",
+        "&anchor",
+        "*alias1",
+        "<<: x",
+        "{{ 1 }}",
+        "1e50",
+        "0x1F",
+        "12:30:45",
+        "2026-11-23",
+    ]
+    secret = {"a": {text: [{text: {text: [text]}}] for text in texts}, "b": [[texts]], "<<": [1.5, 10**9, True, None]}
+    await api.create_server()
+    job = await api.run("hashes", "1", extraVars={"secret": secret})
+    log = "".join([chunk["text"] async for chunk in api.log(job["id"])])
+    assert (await api.job(job["id"]))["status"] == "SUCCESS", log
+    digest = hashlib.sha256(json.dumps(secret, ensure_ascii=False).encode()).hexdigest()
+    assert f'ok: [srv-1] => {{\n    "msg": "{digest}"\n}}' in log
+
+
 async def test_server_names(api: Api, add_recipe: AddRecipe, data_dir: Path) -> None:
     add_recipe("names", "- hosts: all\n  gather_facts: false\n  tasks: [{ansible.builtin.debug: {var: server_name}}]\n")
     names = [
@@ -196,10 +224,11 @@ async def test_a_play_without_hosts_is_an_error(api: Api, add_recipe: AddRecipe)
     jobs = [await api.run(recipe, *servers) for recipe in ("nobody", "some")]
     ended = await asyncio.gather(*(api.finished(job["id"]) for job in jobs))
     assert [(job["status"], job["failureReason"]) for job in ended] == [("ERROR", "PLAYBOOK_FAILED")] * 2
-    assert [job["message"] for job in ended] == [f"no task ran on one, two: {hint}", f"no task ran on two: {hint}"]
+    assert [job["message"] for job in ended] == [f"no play names one, two: {hint}", f"no play names two: {hint}"]
 
 
 OK, BAD, AWAY = {"ok": 1}, {"ok": 1, "failed": 1}, {"unreachable": 1}
+TAKEN_BACK = ", though the playbook went on to its end (a recipe may allow it: `expects: some`)"
 ERROR, FAILED = JobStatus.ERROR, FailureReason.PLAYBOOK_FAILED
 
 
@@ -213,13 +242,13 @@ def end(reason: str = "exited", code: int = 0, message: str | None = None) -> di
         (end(), {"srv-1": OK, "srv-2": OK}, Outcome(JobStatus.SUCCESS, None, None, 0)),
         (end(), {"srv-1": OK, "srv-2": OK, "srv-3": BAD}, Outcome(JobStatus.SUCCESS, None, None, 0)),
         (end(code=2), {"srv-1": BAD, "srv-2": OK}, Outcome(ERROR, FAILED, "failed on one", 2)),
-        (end(), {"srv-1": BAD, "srv-2": OK}, Outcome(ERROR, FAILED, "failed on one", 0)),
+        (end(), {"srv-1": BAD, "srv-2": OK}, Outcome(ERROR, FAILED, f"failed on one{TAKEN_BACK}", 0)),
         (end(code=4), {"srv-1": OK, "srv-2": AWAY},
          Outcome(ERROR, FailureReason.HOST_UNREACHABLE, "could not reach two", 4)),
         (end(code=2), {"srv-1": AWAY, "srv-2": BAD}, Outcome(ERROR, FAILED, "failed on two; could not reach one", 2)),
-        (end(), {"srv-2": BAD}, Outcome(ERROR, FAILED, "failed on two; no task ran on one", 0)),
+        (end(), {"srv-2": BAD}, Outcome(ERROR, FAILED, f"failed on two; no play names one{TAKEN_BACK}", 0)),
         (end(), {"srv-1": OK}, Outcome(ERROR, FAILED,
-         "no task ran on two: does the playbook's `hosts:` name a tag that is missing?", 0)),
+         "no play names two: does the playbook's `hosts:` name a tag that is missing?", 0)),
         (end(code=1), {"srv-1": OK, "srv-2": OK},
          Outcome(ERROR, FAILED, "ansible ended with exit code 1: the log says why", 1)),
         (end(), None, Outcome(ERROR, FAILED, "ansible ended without a recap: the log says why", 0)),

@@ -141,7 +141,7 @@ async def test_hosts_show_where_they_are(desk: Desk) -> None:
     desk.write(line("play", hosts=["srv-1"]), line("task", task="Here"), line("recap"))
     assert await current() == [None, None]
     rows = await JobHost.filter(job_id=desk.job.id)
-    assert [row.in_recap for row in rows] == [True, True]
+    assert [row.served for row in rows] == [True, True]
 
 
 async def test_each_result_counts_as_in_the_recap_of_ansible(desk: Desk) -> None:

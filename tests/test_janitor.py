@@ -263,7 +263,9 @@ async def test_notes_that_nobody_comes_for_go_in_time(
     assert await notes() == [4, 5]
 
 
-async def test_the_facts_of_a_server_that_was_deleted_elsewhere_go(stored: None, rack: Path, ansible_dir: Path) -> None:
+async def test_the_facts_of_a_server_that_was_deleted_elsewhere_go(
+    stored: None, rack: Path, ansible_dir: Path, book: RecipeBook
+) -> None:
     for name in ("here", "gone"):
         await Server.create(name=name, host="a", port=22, user="u", auth="LOCAL", variables={})
     facts = Facts(Vault(Fernet.generate_key().decode()), rack / "facts", ansible_dir)
@@ -277,7 +279,7 @@ async def test_the_facts_of_a_server_that_was_deleted_elsewhere_go(stored: None,
     left = sorted(str(path.relative_to(rack / "facts")) for path in (rack / "facts").glob("*/*"))
     assert left == ["base/srv-1", "other/srv-99999999999"]
     # No recipe keeps any longer, so the work that goes on beside a worker leaves none.
-    task = asyncio.create_task(facts.work(RecipeBook(ansible_dir)))
+    task = asyncio.create_task(facts.work(book))
     async with asyncio.timeout(60):
         while list((rack / "facts").glob("*/*")):  # noqa: ASYNC110 (nothing tells that a file is gone)
             await asyncio.sleep(0.01)

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from runner import launcher, process, warmstart
+from runner.hooks import PLUGINS
 from runner.jobdir import JobDir
 from runner.warmstart import Launcher
 from tests.api import Api
@@ -36,6 +37,7 @@ def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy.mkdir()
     for name in warmstart._OWN_FILES:
         shutil.copy2(Path(launcher.__file__).with_name(f"{name}.py"), copy)
+    (copy / "plugins").symlink_to(PLUGINS)
     monkeypatch.setattr(launcher, "__file__", str(copy / "launcher.py"))
     monkeypatch.setattr(process, "_LAUNCHER", bytes(copy / "launcher.py"))
     return copy

@@ -143,9 +143,11 @@ def traces(secret: str) -> list[bytes]:
 def ansible_dir_that_tells(ansible_dir: Path, add_recipe: AddRecipe) -> Path:
     add_recipe("tells", PRINTS)
     (ansible_dir / "recipes" / "tells.yml").write_text(SIDECAR)
-    (ansible_dir / "callback_plugins" / "letters.py").write_text(LETTERS)
+    plugins = ansible_dir / "playbooks" / "callback_plugins"
+    plugins.mkdir()
+    (plugins / "letters.py").write_text(LETTERS)
     config = ansible_dir / "ansible.cfg"
-    config.write_text(config.read_text().replace("playcast_events", "playcast_events, letters"))
+    config.write_text(config.read_text().replace("[defaults]\n", "[defaults]\ncallbacks_enabled = letters\n"))
     return ansible_dir
 
 
@@ -187,7 +189,7 @@ def test_more_words_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "words"
     file.write_text("\n one word per line \r\n\nanother\n")
     assert settings.load({}).masked_words == ()
-    assert settings.load({}, mask_words="a\nb c\n").masked_words == ("a", "b c")
+    assert settings.load({}, mask_words="ab\nb c\n").masked_words == ("ab", "b c")
     assert settings.load({}, mask_words_file=file).masked_words == ("one word per line", "another")
     with pytest.raises(PlaycastError, match="set PLAYCAST_MASK_WORDS or PLAYCAST_MASK_WORDS_FILE, not both"):
-        settings.load({}, mask_words="a", mask_words_file=file)
+        settings.load({}, mask_words="ab", mask_words_file=file)

@@ -12,7 +12,7 @@ from aerich import Command
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 
-from models import JobStatus, ProvisionJob, Server, ServerLock, ServerTag, ServerWait
+from models import JobHost, JobStatus, ProvisionJob, Server, ServerLock, ServerTag, ServerWait
 from playcast import database
 from playcast.database import dialect, migrate, migrations_dir, opened, tortoise_config
 from tests.postgres import fresh_database
@@ -166,6 +166,48 @@ async def check_rows_survive(url: str, tmp_path: Path, monkeypatch: pytest.Monke
     await apart(fill)
     assert await migrate(url) == [step.name for step in steps[1:]]
     await apart(look)
+
+
+_RECAPS = """INSERT INTO job_host (job_id, host, server_name, failed, unreachable, in_recap)
+    VALUES (1, 'srv-2', 'well', 0, 0, true), (1, 'srv-3', 'failed', 2, 0, true), (1, 'srv-4', 'away', 0, 1, true)"""
+
+
+async def check_recaps_tell_who_was_served(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts in the recap of a job that ended before the step count as served unless they were in trouble."""
+    first = tmp_path / "migrations" / dialect(url) / "models"
+    first.mkdir(parents=True)
+    steps = sorted((migrations_dir() / dialect(url) / "models").glob("[0-9]*.py"))
+    for step in steps[:8]:
+        shutil.copy(step, first)
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "migrations_dir", lambda: tmp_path / "migrations")
+        assert await migrate(url) == [step.name for step in steps[:8]]
+
+    async def fill() -> None:
+        async with opened(url):
+            for statement in (*_OLD_ROWS[:3], _OLD_ROWS[4], _RECAPS):
+                await get_connection("default").execute_script(statement)
+
+    async def look() -> None:
+        async with opened(url):
+            rows = await JobHost.filter(job_id=1).order_by("id").values_list("server_name", "served")
+            assert rows == [("old", None), ("well", True), ("failed", False), ("away", False)]
+
+    await apart(fill)
+    assert await migrate(url) == [step.name for step in steps[8:]]
+    await apart(look)
+
+
+async def test_recaps_tell_who_was_served_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await check_recaps_tell_who_was_served(f"sqlite://{tmp_path}/old.sqlite3", tmp_path, monkeypatch)
+
+
+@pytest.mark.postgres
+async def test_recaps_tell_who_was_served_on_postgres(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str
+) -> None:
+    url = await fresh_database(postgres_url, tmp_path.name)
+    await check_recaps_tell_who_was_served(url, tmp_path, monkeypatch)
 
 
 async def test_rows_survive_every_step_on_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

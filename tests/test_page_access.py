@@ -46,6 +46,9 @@ async def test_axe_finds_nothing(api: Api, add_recipe: Callable[[str, str], None
         await page.locator(".row.failed").first.click()
         await expect(page.locator(".panel")).to_be_visible()
         assert await offences(page) == []
+        await page.get_by_role("button", name="Run again").click()
+        await expect(page.get_by_role("button", name="Run job 1 again")).to_be_enabled()
+        assert await offences(page) == []
 
 
 async def test_the_sign_in_box_too(start_app: Callable[..., Any]) -> None:

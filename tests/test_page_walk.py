@@ -113,6 +113,7 @@ async def test_a_failing_recipe_shows_its_line(api: Api, add_recipe: Callable[[s
         assert await page.locator("#pwned").count() == 0
 
         await page.get_by_role("button", name="Run again").click()
+        await page.get_by_role("button", name="Run job 1 again").click()
         await expect(page.get_by_role("heading", name="Job 2 · broken")).to_be_visible()
         await expect(page.get_by_role("link", name="again of job 1")).to_be_visible()
         await expect(page.locator(".head [role=status]")).to_contain_text("Error", timeout=120_000)
@@ -132,6 +133,7 @@ async def test_a_running_job_is_seen_and_canceled(api: Api, add_recipe: Callable
         await row.get_by_role("link", name="1", exact=True).click()
         await expect(page.locator("td.task")).to_have_text("Wait", timeout=120_000)
         await page.get_by_role("button", name="Cancel").click()
+        await page.get_by_role("button", name="Cancel job 1").click()
         await expect(page.locator(".head [role=status]")).to_contain_text("Canceled", timeout=120_000)
         assert (await api.job("1"))["status"] == "CANCELED"
         await expect(page.get_by_role("button", name="Cancel")).to_have_count(0)

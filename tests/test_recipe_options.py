@@ -87,8 +87,8 @@ async def test_a_call_wins_over_the_recipe_and_the_recipe_over_the_setting(
         ("pipelining: 0\n", "pipelining is true or false"),
         ("inputs: [a]\n", "inputs is a mapping with one argument spec for each name"),
         ("fact_cache: 0\n", f"fact_cache is a whole number of seconds from 1 to {MAX_FACT_CACHE_SECONDS}"),
-        ("time_out: 5\n", "it is a mapping of inputs, timeout, pipelining, fact_cache"),
-        ("- timeout\n", "it is a mapping of inputs, timeout, pipelining, fact_cache"),
+        ("time_out: 5\n", "it is a mapping of inputs, timeout, pipelining, fact_cache, expects, prompts"),
+        ("- timeout\n", "it is a mapping of inputs, timeout, pipelining, fact_cache, expects, prompts"),
         ("timeout: 2026-99-99\n", "month must be in 1..12"),
         ("timeout: !!int ''\n", "string index out of range"),
     ],
@@ -109,19 +109,19 @@ async def test_a_description_that_does_not_fit_takes_the_recipe_off_the_list(
 
 
 @pytest.mark.parametrize("text", ["- name: 2026-99-99\n", "[" * 1000, "- !!int ''\n", "- !!timestamp x\n"])
-def test_a_playbook_that_yaml_cannot_read_takes_no_other_along(
-    ansible_dir: Path, add_recipe: AddRecipe, text: str
+async def test_a_playbook_that_yaml_cannot_read_takes_no_other_along(
+    book: RecipeBook, add_recipe: AddRecipe, text: str
 ) -> None:
     add_recipe("strange", text)
-    book = RecipeBook(ansible_dir)
-    assert [recipe.name for recipe in book.all()] == ["base", "demo", "strange"]
-    assert book.allowed("strange").description is None
+    assert [recipe.name for recipe in await book.all()] == ["base", "demo", "strange"]
+    assert (await book.allowed("strange")).description is None
 
 
 async def test_a_playbook_that_asks_gets_its_answers_with_the_call(
-    api: Api, add_recipe: AddRecipe, data_dir: Path, tmp_path: Path
+    api: Api, ansible_dir: Path, add_recipe: AddRecipe, data_dir: Path, tmp_path: Path
 ) -> None:
     add_recipe("asks", ASKS.format(folder=tmp_path))
+    describe(ansible_dir, "asks", "prompts: default\n")
     server = await api.create_server()
     for given in (None, {}, {"color": "red"}):
         options = {"recipe": "asks", "serverIds": [server], "extraVars": given}
@@ -152,16 +152,16 @@ async def test_a_secret_input_cannot_answer_a_question(
     await assert_untouched(data_dir, servers=1)
 
 
-def test_the_questions_of_all_plays_count(ansible_dir: Path, add_recipe: AddRecipe) -> None:
+async def test_the_questions_of_all_plays_count(book: RecipeBook, add_recipe: AddRecipe) -> None:
     asks = "  vars_prompt: [{name: a, default: x}, {name: b}, {name: c, default: ''}]\n"
     no_names = "  vars_prompt: [{prompt: nameless}, text, {name: '{{ x }}'}, {name: [a]}]\n"
     again = "  vars_prompt: [{name: a}]\n"
     other = "  vars_prompt: {name: d}\n"
     add_recipe("asks", PLAY + asks + PLAY + no_names + PLAY + again + PLAY + other)
-    prompts = RecipeBook(ansible_dir).allowed("asks").prompts
-    assert prompts == {"a": False, "b": False, "c": True}
+    questions = await book.questions(await book.allowed("asks"))
+    assert questions.variables == {"a": False, "b": False, "c": True}
     with pytest.raises(Refused) as refused:
-        RecipeBook(ansible_dir).allowed("nothing")
+        await book.allowed("nothing")
     assert refused.value.problems[0].code is ErrorCode.RECIPE_NOT_ALLOWED
 
 

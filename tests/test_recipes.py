@@ -34,7 +34,7 @@ async def test_the_shipped_recipes_are_listed(api: Api) -> None:
     assert again == {"a": {"name": "base"}, "b": {"name": "base"}, "c": None}
 
 
-def test_only_plain_names_inside_the_directory_count(ansible_dir: Path, tmp_path: Path) -> None:
+async def test_only_plain_names_inside_the_directory_count(book: RecipeBook, ansible_dir: Path, tmp_path: Path) -> None:
     playbooks = ansible_dir / "playbooks"
     (tmp_path / "outside.yml").write_text(PLAY.format(name="Outside"))
     (playbooks / "link-out.yml").symlink_to(tmp_path / "outside.yml")
@@ -44,47 +44,45 @@ def test_only_plain_names_inside_the_directory_count(ansible_dir: Path, tmp_path
     (playbooks / "other.yaml").write_text(PLAY.format(name="Other ending"))
     (playbooks / "folder.yml").mkdir()
     (playbooks / ("x" * 65 + ".yml")).write_text(PLAY.format(name="Long"))
-    assert [recipe.name for recipe in RecipeBook(ansible_dir).all()] == ["base", "demo", "link-in"]
+    assert [recipe.name for recipe in await book.all()] == ["base", "demo", "link-in"]
 
 
 @pytest.mark.parametrize("name", ["../base", "/etc/passwd", "link-out", "base.yml.yml", "", "BASE", "base\n", "base\0"])
-def test_what_is_not_on_the_list_is_refused(ansible_dir: Path, name: str) -> None:
+async def test_what_is_not_on_the_list_is_refused(book: RecipeBook, name: str) -> None:
     with pytest.raises(Refused) as refused:
-        RecipeBook(ansible_dir).allowed(name)
+        await book.allowed(name)
     (problem,) = refused.value.problems
     assert (problem.code, problem.field) == (ErrorCode.RECIPE_NOT_ALLOWED, ("recipe",))
     assert problem.message.endswith("the recipes here are: base, demo")
 
 
-def test_the_revision_covers_playbook_roles_and_group_vars(ansible_dir: Path) -> None:
-    book = RecipeBook(ansible_dir)
-    seen = {book.allowed("base").revision}
+async def test_the_revision_covers_playbook_roles_and_group_vars(book: RecipeBook, ansible_dir: Path) -> None:
+    seen = {(await book.allowed("base")).revision}
     for change in ("playbooks/base.yml", "roles/demo/tasks/main.yml", "group_vars/all.yml"):
         path = ansible_dir / change
         path.write_text(path.read_text() + "\n# changed\n")
         os.utime(path, ns=(1, 1))
-        seen.add(book.allowed("base").revision)
+        seen.add((await book.allowed("base")).revision)
     assert len(seen) == 4
     other = ansible_dir / "playbooks/demo.yml"
     other.write_text(other.read_text() + "\n# changed\n")
-    assert book.allowed("base").revision in seen
+    assert (await book.allowed("base")).revision in seen
 
 
-def test_a_broken_playbook_stays_on_the_list_without_a_description(
-    ansible_dir: Path, add_recipe: Callable[[str, str], None]
+async def test_a_broken_playbook_stays_on_the_list_without_a_description(
+    book: RecipeBook, add_recipe: Callable[[str, str], None]
 ) -> None:
     add_recipe("broken", "- name: [unclosed\n")
     add_recipe("tagged", "- name: Tagged\n  hosts: all\n  vars: {secret: !vault abc}\n")
-    book = RecipeBook(ansible_dir)
-    assert book.allowed("broken").description is None
-    assert book.allowed("tagged").description == "Tagged"
+    assert (await book.allowed("broken")).description is None
+    assert (await book.allowed("tagged")).description == "Tagged"
 
 
-def test_declared_inputs_are_checked_and_secret_ones_set_apart(ansible_dir: Path) -> None:
+async def test_declared_inputs_are_checked_and_secret_ones_apart(book: RecipeBook, ansible_dir: Path) -> None:
     (ansible_dir / "recipes" / "base.yml").write_text(
         "inputs:\n  level: {type: int, required: true, choices: [1, 2]}\n  key: {type: str, no_log: true}\n"
     )
-    inputs = RecipeBook(ansible_dir).allowed("base").inputs
+    inputs = (await book.allowed("base")).inputs
     assert check_extra_vars(inputs, {"level": 1, "key": "hidden"}) == ({"level": 1}, {"key": "hidden"})
     for given, field in [({}, "level"), ({"level": "1"}, "level"), ({"level": 3}, "level"), ({"level": True}, "level")]:
         with pytest.raises(Refused) as refused:
@@ -94,9 +92,8 @@ def test_declared_inputs_are_checked_and_secret_ones_set_apart(ansible_dir: Path
         check_extra_vars(inputs, {"level": 1, "other": 1})
 
 
-def test_a_recipe_with_a_broken_sidecar_is_refused_and_the_others_stay(ansible_dir: Path) -> None:
+async def test_a_broken_sidecar_takes_its_recipe_alone_off_the_list(book: RecipeBook, ansible_dir: Path) -> None:
     (ansible_dir / "recipes" / "base.yml").write_text("inputs:\n  level: {type: number}\n")
-    book = RecipeBook(ansible_dir)
-    assert [recipe.name for recipe in book.all()] == ["demo"]
+    assert [recipe.name for recipe in await book.all()] == ["demo"]
     with pytest.raises(Refused, match='the type of level is "number", not one of str, path, int'):
-        book.allowed("base")
+        await book.allowed("base")

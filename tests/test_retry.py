@@ -216,7 +216,7 @@ async def _nothing(_shop: Shop, _ansible_dir: Path) -> None:
 
 
 LOST_KEY = "a stored secret cannot be read: it was encrypted with another PLAYCAST_SECRET_KEY"
-ALL_WELL = "job 1 failed on no host: leave failedHostsOnly out to run it on all of them"
+ALL_WELL = "job 1 came to its end on every server: leave failedHostsOnly out to run it on all of them"
 NO_KEY = "an idempotency key has 1 to 128 characters"
 REFUSALS: dict[str, tuple[Callable[[Shop, Path], Awaitable[None]], JSON, tuple[str, str, list[str]]]] = {
     "no such job": (_nothing, {"jobId": "99"}, ("NOT_FOUND", "there is no job 99", ["jobId"])),

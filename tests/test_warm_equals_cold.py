@@ -87,7 +87,7 @@ MANY = """
       ansible.builtin.debug:
         msg:
           config: "{{ lookup('config', 'DEFAULT_FORKS', 'DEFAULT_LOCAL_TMP', 'ANSIBLE_HOME', 'COLOR_OK') }}"
-          env: "{{ query('env', 'HOME', 'PATH', 'LANG', 'TMPDIR', 'PYTHONUNBUFFERED', 'PLAYCAST_EVENTS') }}"
+          env: "{{ query('env', 'HOME', 'PATH', 'LANG', 'TMPDIR', 'PYTHONUNBUFFERED', 'PLAYCAST_JOB') }}"
           umask: "{{ lookup('pipe', 'umask') }}"
           signals: "{{ 'x' | signals }} {{ lookup('pipe', 'grep ^Sig[BIC] /proc/self/status') }}"
           magic: "{{ [ansible_version.full, ansible_playbook_python, ansible_forks, ansible_verbosity] }}"
@@ -128,10 +128,11 @@ FILES = {
     "- ansible.builtin.command: cat {{ ansible_env.TMPDIR }}/it\n  changed_when: false\n",
     "roles/shown/templates/it.j2": "{{ given }} {% for name in fruit %}{{ name }};{% endfor %}\n",
     "roles/shown/defaults/main.yml": "fruit: {}\n",
+    "recipes/many.yml": "prompts: default\n",
 }
 # What differs between any two runs of one playbook.
 VARIES = [
-    (r"/\S*/(?:cold|warm)/jobs/1/", "JOB/"),
+    (r"/[^\s\"]*/(?:cold|warm)/jobs/1\b", "JOB"),
     (r"/tmp/pc-\w{8}", "SCRATCH"),  # noqa: S108 (where jobs keep what is temporary)
     (r"ansible-(tmp|local)-[\w.-]+", "TEMPORARY"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", "TIME"),

@@ -30,11 +30,11 @@ SHOWS = """
           environment: "{{ environment_name }}"
           word: "{{ word }}"
           token: "{{ token | hash('sha256') }}"
-          env: "{{ query('env', 'TMPDIR', 'ANSIBLE_HOME', 'ANSIBLE_PIPELINING', 'PLAYCAST_EVENTS') }}"
+          env: "{{ query('env', 'TMPDIR', 'ANSIBLE_HOME', 'PLAYCAST_JOB') }}"
           config: "{{ lookup('config', 'ANSIBLE_HOME', 'ANSIBLE_PIPELINING') }}"
           local_temp: "{{ lookup('config', 'DEFAULT_LOCAL_TMP') | dirname }}"
     - name: Show it from a module
-      ansible.builtin.command: printenv TMPDIR ANSIBLE_HOME PLAYCAST_EVENTS
+      ansible.builtin.command: printenv TMPDIR PLAYCAST_JOB
       register: said
     - ansible.builtin.debug:
         msg: "seen {{ said.stdout_lines | join(' ') }}"
@@ -59,15 +59,15 @@ async def run(api: Api, number: int) -> None:
 
 def expected(number: int, spec: dict[str, Any]) -> dict[str, Any]:
     """What a job that ran on server `number` must have seen."""
-    env, scratch = spec["env"], spec["scratch"]
-    assert (env["TMPDIR"], env["ANSIBLE_HOME"]) == (scratch, f"{scratch}/ansible")
+    env, settings, scratch = spec["env"], spec["settings"], spec["scratch"]
+    assert (env["TMPDIR"], settings["ANSIBLE_HOME"]) == (scratch, f"{scratch}/ansible")
     return {
         "hosts": [f"srv-{number}"],
         "server": f"server {number}",
         "environment": ["production", "staging", "none"][number % 3],
         "word": token(number % JOBS + 1),
         "token": hashlib.sha256(token(number).encode()).hexdigest(),
-        "env": [scratch, f"{scratch}/ansible", "False" if number % 2 else "", env["PLAYCAST_EVENTS"]],
+        "env": [scratch, "", env["PLAYCAST_JOB"]],
         "config": [f"{scratch}/ansible", number % 2 == 0],
         "local_temp": f"{scratch}/ansible/tmp",
     }
@@ -99,7 +99,7 @@ async def test_no_job_sees_what_is_anothers(
         server = int(shown["server"].split()[1])
         assert shown == expected(server, spec)
         env = spec["env"]
-        assert f'seen {env["TMPDIR"]} {env["ANSIBLE_HOME"]} {env["PLAYCAST_EVENTS"]}"' in log
+        assert f'seen {env["TMPDIR"]} {env["PLAYCAST_JOB"]}"' in log
         assert f"own {STARS}, other {token(server % JOBS + 1)};" in log
         assert token(server) not in log
         ids = {json.loads(line).get("task_id") for line in job_dir.events.read_text().splitlines()} - {None}

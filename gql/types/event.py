@@ -57,6 +57,9 @@ class HostTaskEvent(JobEvent):
     """A result."""
 
     host: str
+    delegated_to: str | None = strawberry.field(
+        description="The host that the task ran on in its place, by `delegate_to`; null if it ran on its own."
+    )
     task_id: strawberry.ID
     task: str
     status: HostTaskStatus
@@ -75,7 +78,7 @@ class RecapEvent(JobEvent):
 
     row: strawberry.Private[Row]
 
-    @strawberry.field(description="The requested servers that took part.")
+    @strawberry.field(description="The requested servers that a play names.")
     async def hosts(self, info: Info) -> list[JobHost]:
         """Their counters."""
         counted: dict[str, dict[str, int]] = self.row.details["hosts"]
@@ -118,6 +121,7 @@ def _host(row: Row, details: dict[str, Any]) -> JobEvent:
         seq=row.seq,
         at=row.at,
         host=details["host"],
+        delegated_to=details.get("delegate"),
         task_id=strawberry.ID(details["task_id"]),
         task=details["task"],
         status=HostTaskStatus(details["status"]),

@@ -28,6 +28,12 @@ class JobHost(Node):
     rescued: int
     ignored: int
     current_task: str | None = strawberry.field(description="The task that runs there now; null between tasks.")
+    served: bool | None = strawberry.field(
+        description=(
+            "Whether every play that names it came to its end there; null while that is not known. "
+            "`retryJob(failedHostsOnly: true)` runs on all others again."
+        )
+    )
 
     @classmethod
     def of(cls, row: Row, counters: dict[str, int] | None = None) -> "JobHost":
@@ -46,6 +52,7 @@ class JobHost(Node):
             rescued=counted.get("rescued", row.rescued),
             ignored=counted.get("ignored", row.ignored),
             current_task=row.current_task,
+            served=row.served,
         )
 
     @strawberry.field(description="The server; null if it was deleted.")

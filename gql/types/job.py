@@ -20,12 +20,11 @@ from runner.errors import BadInput
 from runner.events import parse_event_cursor
 from runner.limits import DEFAULT_PAGE_BYTES, MAX_PAGE_SIZE
 from runner.logs import read_page
+from runner.shown import extra_vars
 from runner.waiting import message_of
 
 if TYPE_CHECKING:
     from gql.types.server import Server
-
-_HIDDEN = "***"
 
 
 @strawberry.type(description="One run of one recipe on some servers.")
@@ -135,10 +134,12 @@ class ProvisionJob(Node):
         rows = await info.context.events.load((self.row.id, window))
         return JobEventConnection.of(rows[: window.first], has_more=len(rows) > window.first, after=after)
 
-    @strawberry.field(description="As requested; values of secret inputs are never shown.")
-    def extra_vars(self) -> JSON | None:
+    @strawberry.field(
+        description="As requested, without secret inputs; where a value repeats a secret, it is masked as in the log."
+    )
+    def extra_vars(self, info: Info) -> JSON | None:
         """The extra variables."""
-        return cast("JSON | None", self.row.extra_vars)
+        return cast("JSON | None", extra_vars(info.context.engine, self.row))
 
     @strawberry.field(description="Seconds; null until started.")
     def duration(self) -> float | None:

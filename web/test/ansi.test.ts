@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pieces, plain } from '../src/log/ansi';
 import { coloured } from '../src/log/hue';
-import { parts } from '../src/log/result';
 
 const looks = (line: string): [string, string][] => pieces(line).map(({ text, look }) => [text, look]);
 
@@ -45,14 +44,4 @@ test('a log without colours gets those of ansible', () => {
     look(`srv-1   : ok=2    changed=${changed}    unreachable=${unreachable}    failed=${failed}    skipped=0`);
   assert.deepEqual([recap(0, 0, 0), recap(1, 0, 0), recap(1, 1, 0), recap(0, 0, 1)], ['c2', 'c3', 'c1', 'c1']);
   assert.equal(look('\x1b[31mok: [srv-1]'), 'c1');
-});
-
-test('a result is taken apart', () => {
-  assert.deepEqual(parts('\x1b[32mok: [a] => {"x": {"y": 1}}\x1b[0m'), { head: 'ok: [a]', json: '{\n  "x": {\n    "y": 1\n  }\n}', tail: '' });
-  assert.deepEqual(parts('ok: [a] => {broken'), { head: 'ok: [a] => {broken', json: null, tail: '' });
-  assert.deepEqual(parts('PLAY'), { head: 'PLAY', json: null, tail: '' });
-  assert.deepEqual(parts('ok: [a] => {\n    "msg": "x"\n}\n'), { head: 'ok: [a]', json: '{\n  "msg": "x"\n}', tail: '' });
-  assert.deepEqual(parts('why\nfatal: [a]: FAILED! => {"rc": 2}\n...ignoring\n'), {
-    head: 'why\nfatal: [a]: FAILED!', json: '{\n  "rc": 2\n}', tail: '...ignoring',
-  });
 });

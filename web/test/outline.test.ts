@@ -7,10 +7,10 @@ import { Rows } from '../src/log/rows';
 type Event = JobEventsSubscription['jobEvents']['events'][number];
 const at = '2026-11-26T00:00:00+00:00';
 const task = (line: number, name = `task at ${line}`): Event => ({
-  __typename: 'TaskStartedEvent', seq: 0, at, taskId: String(line), task: name, action: 'debug', path: null, logLine: line,
+  __typename: 'TaskStartedEvent', at, task: name, logLine: line,
 });
 const result = (line: number, host: string, status: 'OK' | 'FAILED' | 'UNREACHABLE' | 'IGNORED' = 'OK'): Event => ({
-  __typename: 'HostTaskEvent', seq: 0, at, host, taskId: '1', task: 'a task', status, duration: 1, message: 'why', resultTruncated: false, logLine: line,
+  __typename: 'HostTaskEvent', at, host, task: 'a task', status, message: 'why', logLine: line,
 });
 
 /** Lines 1 to 4 come before; two tasks on two hosts; the recap from line 15 on. */
@@ -77,6 +77,7 @@ test('a line belongs to a result with all its lines', () => {
   assert.deepEqual([6, 7, 9, 12, 14].map((line) => made.resultAt(line)), [
     { first: 6, stop: 7 }, { first: 7, stop: 8 }, { first: 8, stop: 10 }, { first: 12, stop: 13 }, { first: 13, stop: 15 },
   ]);
+  assert.deepEqual([4, 5, 7, 9, 10, 13, 15].map((line) => made.hostAt(line)), [null, null, 'a', 'b', null, 'b', null]);
   assert.equal(made.timeOf(4), null);
   assert.equal(made.timeOf(9), Date.parse(at));
 });

@@ -25,7 +25,7 @@ export function Door({ socket }: { socket: Socket }) {
     ask(ViewerDocument, {}).then(enter, () => setLocked(true));
   }, []);
   return (
-    <Context.Provider value={{ socket, words, language, locale: language, lock: () => setLocked(true) }}>
+    <Context.Provider value={{ socket, words, language, locale: language, lock: () => setLocked(true), kept: new Map() }}>
       <header class="top">
         <strong>Playcast</strong>
       </header>

@@ -1,4 +1,5 @@
 import type { JobEventsSubscription } from '../generated/operations';
+import { lastAtMost } from './ascending';
 import { type Range, Rows } from './rows';
 import { Times } from './times';
 
@@ -23,6 +24,8 @@ export interface Failure {
   line: number;
   host: string;
   task: string;
+  /** Whether the host could not be reached at all. */
+  away: boolean;
   message: string | null;
 }
 
@@ -52,7 +55,8 @@ export class Outline {
       } else if (event.__typename === 'HostTaskEvent' && event.logLine !== null) {
         this.mark({ line: event.logLine, task: this.tasks.length - 1, host: event.host });
         if (event.status === 'FAILED' || event.status === 'UNREACHABLE') {
-          this.failures.push({ line: event.logLine, host: event.host, task: event.task, message: event.message });
+          const { host, task, message } = event;
+          this.failures.push({ line: event.logLine, host, task, away: event.status === 'UNREACHABLE', message });
         }
       }
     }
@@ -82,10 +86,19 @@ export class Outline {
 
   /** The lines of the result that a line belongs to; only itself outside of any. */
   resultAt(line: number): Range {
-    const index = this.marks.findLastIndex((mark) => mark.line <= line);
+    const index = this.markAt(line);
     const mark = this.marks[index];
     if (mark === undefined || mark.host === null) return { first: line, stop: line + 1 };
     return { first: mark.line, stop: this.marks[index + 1]?.line ?? line + 1 };
+  }
+
+  /** The host whose result a line belongs to; null if it is of none alone, and then is shown with any. */
+  hostAt(line: number): string | null {
+    return this.marks[this.markAt(line)]?.host ?? null;
+  }
+
+  private markAt(line: number): number {
+    return lastAtMost(this.marks.length, (one) => (this.marks[one] as Mark).line, line);
   }
 
   /** The task whose part of the log holds a line; -1 if none does. */

@@ -3,6 +3,11 @@ import { coloured } from './hue';
 
 /** Characters of a line that are put on a row; the rest is in the panel. */
 export const ROW_CHARS = 2_000;
+/** Where ansible names the hosts of a line, and the words that may be one. */
+const HEAD_CHARS = 400;
+const HOST = /[\p{L}\p{N}._-]+/gu;
+/** A result that is put on one line, and is better read over several. */
+const MORE = /=> \{./;
 
 export interface Marked {
   /** The line that is pointed at. */
@@ -13,6 +18,8 @@ export interface Marked {
   failed: (line: number) => boolean;
   /** What stands before a line; null leaves that column out. */
   time: ((line: number) => string) | null;
+  /** What people call the hosts that have another name in the log. */
+  names: ReadonlyMap<string, string>;
 }
 
 interface Content {
@@ -38,7 +45,10 @@ export function makeRow({ line, text, href }: Content, marked: Marked): HTMLElem
     row.dataset['missing'] = '';
     return row;
   }
-  row.append(makeText(text, marked.pattern));
+  const shown = makeText(text, marked.pattern);
+  if (marked.names.size > 0) addNames(shown, marked.names);
+  row.append(shown);
+  if (MORE.test(text)) row.classList.add('more');
   if (text.length >= ROW_CHARS) row.classList.add('cut');
   return row;
 }
@@ -69,6 +79,38 @@ function makeText(line: string, pattern: RegExp | null): HTMLElement {
     whole.append(span);
   }
   return whole;
+}
+
+/**
+ * Puts the name that people know behind each host that ansible names at the head of a line. It is drawn by the style sheet
+ * from an attribute, so that the text, what is found in it and what is copied from it stay what ansible printed.
+ */
+function addNames(line: HTMLElement, names: ReadonlyMap<string, string>): void {
+  const head = (line.textContent ?? '').slice(0, HEAD_CHARS).split('=>', 1)[0] ?? '';
+  for (const match of [...head.matchAll(HOST)].reverse()) {
+    const name = names.get(match[0]);
+    if (name === undefined) continue;
+    const stop = match.index + match[0].length;
+    const mark = document.createElement('span');
+    mark.className = 'known';
+    mark.dataset['name'] = name;
+    // Where a table leaves room for it, its columns stay where they are.
+    if (head.length - stop - head.slice(stop).trimStart().length > name.length) mark.classList.add('over');
+    insertAt(line, stop, mark);
+  }
+}
+
+/** Puts an element behind so many characters of a line, whatever elements these are in. */
+function insertAt(line: HTMLElement, offset: number, element: HTMLElement): void {
+  const texts = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+  for (let left = offset; texts.nextNode() !== null; ) {
+    const text = texts.currentNode as Text;
+    if (text.data.length >= left) {
+      text.splitText(left).before(element);
+      return;
+    }
+    left -= text.data.length;
+  }
 }
 
 function markFinds(into: HTMLElement, text: string, pattern: RegExp | null): void {

@@ -13,6 +13,8 @@ const FLOOD_MS = 250;
 const PLACE_MS = 500;
 /** Rows above and below what is seen. */
 const MORE_ROWS = 8;
+/** By these a reader moves the log or the page. */
+export const READER = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
 
 export interface Hooks {
   /** Text that is not here any more is looked at. */
@@ -47,7 +49,11 @@ export class LogView {
   private seen = 0;
   /** The last line when it was drawn last. */
   private growing = 0;
-  private marked: Marked = { line: null, pattern: null, fold: () => null, failed: () => false, time: null };
+  /** The line that is to stay in sight, whatever comes or goes around it, until the reader moves. */
+  private aim: number | null = null;
+  /** Where the window was scrolled to for it. */
+  private placedWindow = 0;
+  private marked: Marked = { line: null, pattern: null, fold: () => null, failed: () => false, time: null, names: new Map() };
 
   constructor(
     private readonly room: HTMLElement,
@@ -61,7 +67,9 @@ export class LogView {
     room.replaceChildren(this.canvas);
     room.addEventListener('scroll', this.onScroll, { passive: true });
     room.addEventListener('wheel', this.onWheel, { passive: false });
+    for (const kind of [...READER, 'scroll']) addEventListener(kind, this.release, { capture: true, passive: true });
     this.resized.observe(room);
+    this.resized.observe(document.body);
     this.measure();
   }
 
@@ -70,6 +78,7 @@ export class LogView {
     // `clientHeight` alone is rounded, up as well, and the last row would stick out.
     const bar = this.room.offsetHeight - this.room.clientHeight;
     this.seen = Math.floor(this.room.getBoundingClientRect().height) - bar;
+    this.seek();
     this.draw();
   }
 
@@ -79,6 +88,7 @@ export class LogView {
     this.resized.disconnect();
     this.room.removeEventListener('scroll', this.onScroll);
     this.room.removeEventListener('wheel', this.onWheel);
+    for (const kind of [...READER, 'scroll']) removeEventListener(kind, this.release, { capture: true });
   }
 
   /** Show other lines, or mark others; everything is drawn anew. */
@@ -88,6 +98,7 @@ export class LogView {
     if (rows !== this.rows) {
       this.rows = rows;
       this.top = rows.rowOf(line) + fraction;
+      this.seek();
     }
     this.marked = marked;
     this.redraw();
@@ -124,13 +135,31 @@ export class LogView {
     }, due - performance.now());
   }
 
-  /** Bring a line to the middle, unless it is seen already. */
+  /** Bring a line into sight, in the log and in the window, and keep it there until the reader moves. */
   goTo(line: number): void {
     this.setFollow(false);
-    const row = this.rows.rowOf(line);
-    if (row < this.top || row >= this.top + this.visible) this.top = row - Math.floor(this.visible / 2);
+    this.aim = line;
+    this.room.scrollLeft = 0;
+    // What was scrolled before, and is told later, does not take the reader away from it.
+    this.scrolled = this.room.scrollTop;
+    this.seek();
     this.draw();
   }
+
+  /** Bring the line that is aimed at to the middle, unless it is seen as a whole already. */
+  private seek(): void {
+    if (this.aim === null) return;
+    const row = this.rows.rowOf(this.aim);
+    if (row < this.top || row + 1 > this.top + this.seen / ROW_PX) this.top = row - Math.floor(this.visible / 2);
+    // The window, with what stands beside the log.
+    (this.room.parentElement ?? this.room).scrollIntoView({ block: 'nearest' });
+    this.placedWindow = scrollY;
+  }
+
+  private readonly release = (event: Event): void => {
+    // The window scrolls for us, too, and says so later.
+    if (event.type !== 'scroll' || (event.target === document && Math.abs(scrollY - this.placedWindow) > 1)) this.aim = null;
+  };
 
   /** Move by rows, as a key does. */
   move(rows: number): void {

@@ -56,28 +56,34 @@ interface Refused {
   userErrors: readonly { message: string; field: readonly string[] | null }[];
 }
 
-/** A mutation with its payload, its refusals as sentences, and whether it is under way. */
+/**
+ * A mutation with its payload, its refusals as sentences, and whether it is under way. Once it has worked it stays busy:
+ * what comes of it takes the place of the view, and until then a second click would do it twice.
+ */
 export function useDoing<Result extends object, Variables>(
   operation: TypedDocumentString<Result, Variables>,
 ): Doing<Variables, Result> {
   const { lock } = usePlaycast();
   const [busy, setBusy] = useState(false);
   const [refusals, setRefusals] = useState<readonly string[]>([]);
+  // The state follows with the next drawing, and two clicks may come before.
+  const underWay = useRef(false);
+  const mark = (now: boolean): void => setBusy((underWay.current = now));
   const go = async (variables: Variables): Promise<Result | null> => {
-    setBusy(true);
+    if (underWay.current) return null;
+    mark(true);
     setRefusals([]);
     try {
       const answer = await ask(operation, variables);
       const { userErrors } = Object.values(answer)[0] as Refused;
+      if (userErrors.length === 0) return answer;
       setRefusals(userErrors.map(({ field, message }) => (field ? `${field.join('.')}: ${message}` : message)));
-      return userErrors.length > 0 ? null : answer;
     } catch (error) {
       if (error instanceof SignInNeeded) lock();
       else setRefusals([error instanceof Error ? error.message : String(error)]);
-      return null;
-    } finally {
-      setBusy(false);
     }
+    mark(false);
+    return null;
   };
   return { busy, refusals, go };
 }

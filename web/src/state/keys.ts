@@ -39,6 +39,8 @@ export function useKeys(log: JobLog, search: RefObject<HTMLInputElement | null>)
     const pressed = (event: KeyboardEvent): void => {
       const target = event.target as HTMLElement;
       if (event.ctrlKey || event.metaKey || event.altKey || target.closest('input, textarea, select') !== null) return;
+      // What is asked comes first, and Escape ends it.
+      if (document.querySelector('dialog[open]') !== null) return;
       if (event.key === '/') search.current?.focus();
       else {
         const press = ANYWHERE[event.key] ?? (target.closest('.log') === null ? undefined : IN_THE_LOG[event.key]);

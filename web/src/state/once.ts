@@ -1,16 +1,21 @@
 import { useRef } from 'preact/hooks';
 
-/** A key that stays the same while the same thing is tried again, so that the server does it once. */
-export function useOnce(): { key: (what: unknown) => string; done: () => void } {
-  const last = useRef({ what: '', key: '' });
-  return {
-    key: (what) => {
-      const said = JSON.stringify(what);
-      if (last.current.what !== said) last.current = { what: said, key: random() };
-      return last.current.key;
-    },
-    done: () => void (last.current = { what: '', key: '' }),
-  };
+/** What was tried last, and the key it was tried with. */
+export interface Once {
+  what: string;
+  key: string;
+}
+
+/** The key for something: the same as before while the same thing is tried again, so that the server does it once. */
+export function onceKey(last: Once, tried: unknown): Once {
+  const what = JSON.stringify(tried);
+  return last.what === what ? last : { what, key: random() };
+}
+
+/** The same for one view. */
+export function useOnce(): (tried: unknown) => string {
+  const last = useRef<Once>({ what: '', key: '' });
+  return (tried) => (last.current = onceKey(last.current, tried)).key;
 }
 
 // crypto.randomUUID is there with TLS only.

@@ -13,6 +13,8 @@ export interface Playcast {
   locale: string;
   /** The server has asked for its token. */
   lock: () => void;
+  /** What outlives the views, by names. */
+  kept: Map<string, unknown>;
 }
 
 export const Context = createContext<Playcast | null>(null);

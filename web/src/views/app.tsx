@@ -19,8 +19,9 @@ export function App({ socket }: { socket: Socket }) {
   const [locked, setLocked] = useState(false);
   const lock = useCallback(() => setLocked(true), []);
   const words = LANGUAGES[language];
+  const kept = useMemo(() => new Map<string, unknown>(), []);
   const playcast = useMemo(
-    () => ({ socket, words, language, locale: localeOf(language, navigator.languages), lock }),
+    () => ({ socket, words, language, locale: localeOf(language, navigator.languages), lock, kept }),
     [socket, language],
   );
 
@@ -78,12 +79,13 @@ function Top({ choose, locked, lock }: { choose: (next: Language) => void; locke
 
 /** Only who signed in with a token can sign out. */
 function SignOut({ lock }: { lock: () => void }) {
-  const { words, socket } = usePlaycast();
+  const { words, socket, kept } = usePlaycast();
   const { data } = useAsked(ViewerDocument, {});
   if (data === null || data.viewer.name === 'local') return null;
   const leave = async (): Promise<void> => {
     await signOut();
     socket.client.terminate();
+    kept.clear();
     lock();
   };
   return <button onClick={() => void leave()}>{words.common.signOut}</button>;
@@ -107,7 +109,7 @@ function Place() {
     // Who does not see the page hears that it is another one now.
     if (!first.current) document.querySelector('main')?.focus();
     first.current = false;
-  }, [route.view]);
+  }, [route.view, 'number' in route && route.number]);
   switch (route.view) {
     case 'servers':
       return <ServersView recipe={route.recipe} />;

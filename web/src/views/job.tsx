@@ -1,15 +1,19 @@
-import { useEffect, useState } from 'preact/hooks';
-import { CancelDocument, JobChangedDocument, type JobDetailsFragment, JobDocument, RetryDocument } from '../generated/operations';
-import { useAsked, useDoing } from '../state/asked';
-import { useOnce } from '../state/once';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { JobChangedDocument, type JobDetailsFragment, JobDocument } from '../generated/operations';
+import { beyond, causes, type NameOf } from '../log/causes';
+import { useAsked } from '../state/asked';
+import { useJobLog } from '../state/joblog';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
 import { isFinal } from '../state/stage';
 import { useTold } from '../state/told';
+import { Failures } from './failures';
 import { Hosts } from './hosts';
-import { LogPane } from './logpane';
-import { Pending, Refusals } from './notice';
-import { Status } from './status';
+import { Actions } from './jobactions';
+import { type Choices, LogPane } from './logpane';
+import { Pending } from './notice';
+import { DryRun, Status } from './status';
 import { Duration, Instant } from './time';
 
 export function JobView({ number, line }: { number: number; line: number | null }) {
@@ -20,18 +24,41 @@ export function JobView({ number, line }: { number: number; line: number | null 
   const job = told ?? asked.data?.job ?? null;
   useTold(JobChangedDocument, { ids: [id] }, ({ jobUpdated }) => setTold(jobUpdated), job !== null && !isFinal(job.status));
   useTitle(job);
-  const [host, setHost] = useState<string | null>(null);
+  if (job !== null) return <KnownJob job={job} line={line} />;
+  return asked.data ? <p class="hint">{words.common.none_found}</p> : <Pending of={asked} />;
+}
 
-  if (job === null) {
-    return asked.data ? <p class="hint">{words.common.none_found}</p> : <Pending of={asked} />;
-  }
+function KnownJob({ job, line }: { job: JobDetailsFragment; line: number | null }) {
+  const room = useRef<HTMLDivElement>(null);
+  const [chosen, setChosen] = useState<Choices>({ text: '', all: false, times: false, host: null });
+  const choose = (change: Partial<Choices>): void => setChosen((before) => ({ ...before, ...change }));
+  const names = useNames(job);
+  const nameOf: NameOf = (host) => names.get(host) ?? host;
+  const log = useJobLog(room, {
+    ...chosen,
+    ...{ job, line, names },
+    readAll: () => choose({ all: true }),
+    anyHost: () => choose({ host: null }),
+  });
+  // What is looked for may be anywhere, so a search needs the part as well that was left out.
+  if (chosen.text !== '' && !chosen.all && log.follower.store.firstLine > 1) choose({ all: true });
+  const { failures } = log.follower.outline;
+  const found = useMemo(() => causes(failures, job.hosts.map(({ name }) => name), nameOf), [failures.length, names]);
   return (
     <div class="jobview">
-      <Head job={job} />
-      <Hosts job={job} picked={host} pick={setHost} />
-      <LogPane job={job} line={line} host={host} pickHost={setHost} />
+      <Head job={job} message={beyond(job.message, found)}>
+        <Failures causes={found} nameOf={nameOf} goTo={log.show} />
+      </Head>
+      <Hosts job={job} picked={chosen.host} pick={(host) => choose({ host })} />
+      <LogPane {...{ job, log, room, nameOf, chosen, choose }} />
     </div>
   );
+}
+
+/** What people call the hosts that have another name in the log. */
+function useNames({ hosts }: JobDetailsFragment): ReadonlyMap<string, string> {
+  const pairs = hosts.flatMap(({ name, serverName }) => (name === serverName ? [] : [[name, serverName] as const]));
+  return useMemo(() => new Map(pairs), [JSON.stringify(pairs)]);
 }
 
 /** The tab says how the job stands. */
@@ -39,51 +66,61 @@ function useTitle(job: JobDetailsFragment | null): void {
   const words = useWords();
   useEffect(() => {
     if (job === null) return undefined;
-    document.title = `${words.status[job.status].icon} ${words.job.title(job.number, job.recipeName)}`;
+    const dry = job.check ? ` · ${words.common.dryRun}` : '';
+    document.title = `${words.status[job.status].icon} ${words.job.title(job.number, job.recipeName)}${dry}`;
     return () => void (document.title = words.common.page);
   }, [job?.status, job?.number, words]);
 }
 
-function Head({ job }: { job: JobDetailsFragment }) {
+function Head({ job, message, children }: { job: JobDetailsFragment; message: string | null; children: ComponentChildren }) {
   const words = useWords();
-  const running = job.status === 'RUNNING';
   return (
     <div class="head">
       <div class="bar">
         <h1>{words.job.title(job.number, job.recipeName)}</h1>
         <p class="big" role="status">
-          <Status status={job.status} reason={job.failureReason} />
+          <Status of={job} />
         </p>
-        {running && job.progress !== null && <Progress value={job.progress} />}
+        {job.status === 'RUNNING' && job.progress !== null && <Progress value={job.progress} />}
         <Duration from={job.startedAt} to={job.endedAt} known={job.duration} />
         <Actions job={job} />
       </div>
-      <p class="hint">
-        {words.jobs.by} {job.requestedBy} · <Instant at={job.createdAt} />
-        {job.check && <> · {words.job.check}</>}
-        {job.retryOf && (
-          <>
-            {' · '}
-            <a href={href.job(job.retryOf.number)}>{words.job.retryOf(job.retryOf.number)}</a>
-          </>
-        )}
-        {job.extraVars !== null && (
-          <>
-            {' · '}
-            {words.job.variables} <code>{JSON.stringify(job.extraVars)}</code>
-          </>
-        )}
-      </p>
-      {job.message !== null && <p class={job.status === 'ERROR' ? 'trouble' : 'hint'}>{job.message}</p>}
+      <About job={job} />
+      {message !== null && <p class={job.status === 'ERROR' ? 'trouble' : 'hint'}>{message}</p>}
+      {children}
       {job.waitingFor.length > 0 && (
         <p class="hint">
           {words.job.waits}{' '}
           {job.waitingFor.map((other) => (
-            <a href={href.job(other.number)}>{words.job.title(other.number, other.recipeName)} </a>
+            <>
+              <a href={href.job(other.number)}>{words.job.title(other.number, other.recipeName)}</a> <DryRun of={other.check} />
+            </>
           ))}
         </p>
       )}
     </div>
+  );
+}
+
+/** Who asked for it, when, and with what. */
+function About({ job }: { job: JobDetailsFragment }) {
+  const words = useWords();
+  return (
+    <p class="hint">
+      {words.jobs.by} {job.requestedBy} · <Instant at={job.createdAt} />
+      {job.retryOf && (
+        <>
+          {' · '}
+          <a href={href.job(job.retryOf.number)}>{words.job.retryOf(job.retryOf.number)}</a> <DryRun of={job.retryOf.check} />
+        </>
+      )}
+      {job.extraVars !== null && (
+        <>
+          {' · '}
+          {words.job.variables} <code>{JSON.stringify(job.extraVars)}</code>
+        </>
+      )}
+    </p>
   );
 }
 
@@ -93,40 +130,5 @@ function Progress({ value }: { value: number }) {
     <>
       <progress value={value} aria-label={words.progress} /> <span class="duration">{Math.floor(value * 100)} %</span>
     </>
-  );
-}
-
-function Actions({ job }: { job: JobDetailsFragment }) {
-  const words = useWords().job;
-  const cancel = useDoing(CancelDocument);
-  const retry = useDoing(RetryDocument);
-  const once = useOnce();
-  const again = async (failedHostsOnly: boolean): Promise<void> => {
-    const input = { jobId: job.id, failedHostsOnly };
-    const answer = await retry.go({ input: { ...input, idempotencyKey: once.key(input) } });
-    const next = answer?.retryJob.job;
-    if (!next) return;
-    once.done();
-    location.hash = href.job(next.number);
-  };
-  return (
-    <div class="actions">
-      {!isFinal(job.status) && (
-        <button class="danger" disabled={cancel.busy} onClick={() => void cancel.go({ input: { jobId: job.id } })}>
-          {words.cancel}
-        </button>
-      )}
-      {isFinal(job.status) && (
-        <button disabled={retry.busy} onClick={() => void again(false)}>
-          {words.retry}
-        </button>
-      )}
-      {isFinal(job.status) && job.status !== 'SUCCESS' && job.hosts.length > 1 && (
-        <button disabled={retry.busy} onClick={() => void again(true)}>
-          {words.retryFailed}
-        </button>
-      )}
-      <Refusals of={[...cancel.refusals, ...retry.refusals]} />
-    </div>
   );
 }

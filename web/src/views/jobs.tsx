@@ -94,30 +94,36 @@ function Table({ jobs }: { jobs: readonly JobRowFragment[] }) {
         </thead>
         <tbody>
           {jobs.map((job) => (
-            <tr key={job.id}>
-              <th scope="row">
-                <a href={href.job(job.number)}>{job.number}</a>
-              </th>
-              <td>
-                <a href={href.recipe(job.recipeName)}>{job.recipeName}</a>
-              </td>
-              <td>
-                <Status status={job.status} reason={job.failureReason} />
-                {job.status === 'RUNNING' && job.progress !== null && <progress value={job.progress} aria-label={String(job.number)} />}
-              </td>
-              <td>{namesOf(job.servers)}</td>
-              <td>{job.requestedBy}</td>
-              <td>
-                <Instant at={job.createdAt} />
-              </td>
-              <td>
-                <Duration from={job.startedAt} to={job.endedAt} known={job.duration} />
-              </td>
-            </tr>
+            <Row key={job.id} job={job} />
           ))}
         </tbody>
       </table>
     </div>
+  );
+}
+
+function Row({ job }: { job: JobRowFragment }) {
+  return (
+    <tr>
+      <th scope="row">
+        <a href={href.job(job.number)}>{job.number}</a>
+      </th>
+      <td class="name">
+        <a href={href.recipe(job.recipeName)}>{job.recipeName}</a>
+      </td>
+      <td>
+        <Status of={job} />
+        {job.status === 'RUNNING' && job.progress !== null && <progress value={job.progress} aria-label={String(job.number)} />}
+      </td>
+      <td class="name">{namesOf(job.servers)}</td>
+      <td>{job.requestedBy}</td>
+      <td>
+        <Instant at={job.createdAt} />
+      </td>
+      <td>
+        <Duration from={job.startedAt} to={job.endedAt} known={job.duration} />
+      </td>
+    </tr>
   );
 }
 

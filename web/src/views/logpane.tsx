@@ -1,34 +1,38 @@
-import type { ComponentChildren } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import type { RefObject } from 'preact';
+import { useRef } from 'preact/hooks';
 import { address } from '../api/ask';
+import type { NameOf } from '../log/causes';
 import type { JobDetailsFragment } from '../generated/operations';
-import { type JobLog, useJobLog } from '../state/joblog';
+import type { JobLog } from '../state/joblog';
+import { useKeys } from '../state/keys';
 import { useWords } from '../state/playcast';
 import { isFinal } from '../state/stage';
-import { useKeys } from '../state/keys';
 import { LinePanel } from './linepanel';
-import { Tasks } from './tasks';
 import { Trouble } from './notice';
+import { Tasks } from './tasks';
+
+/** What the reader chose of a log. */
+export interface Choices {
+  text: string;
+  /** Read a long log from its start. */
+  all: boolean;
+  times: boolean;
+  host: string | null;
+}
 
 interface Props {
   job: JobDetailsFragment;
-  line: number | null;
-  host: string | null;
-  pickHost: (host: string | null) => void;
+  log: JobLog;
+  room: RefObject<HTMLDivElement | null>;
+  nameOf: NameOf;
+  chosen: Choices;
+  choose: (change: Partial<Choices>) => void;
 }
 
-export function LogPane({ job, line, host, pickHost }: Props) {
+export function LogPane({ job, log, room, nameOf, chosen, choose }: Props) {
   const words = useWords().log;
-  const room = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLInputElement>(null);
-  const [text, setText] = useState('');
-  const [all, setAll] = useState(false);
-  const [times, setTimes] = useState(false);
-  const log = useJobLog(room, { job, all, line, host, text, times });
-  // What is looked for may be anywhere, so a search needs the part as well that was left out.
-  if (text !== '' && !all && log.follower.store.firstLine > 1) setAll(true);
   useKeys(log, box);
-
   const click = (event: MouseEvent): void => {
     const target = event.target as HTMLElement;
     const row = target.closest<HTMLElement>('.row');
@@ -37,63 +41,47 @@ export function LogPane({ job, line, host, pickHost }: Props) {
   };
   return (
     <section class="logpane" aria-label={words.title}>
-      <Tasks job={job} log={log} />
-      <Tools job={job} log={log} host={host} pickHost={pickHost} times={times} setTimes={setTimes}>
+      <Tasks log={log} />
+      <div class="bar tools">
         <input
           ref={box}
           type="search"
           placeholder={words.search}
           aria-label={words.search}
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
+          value={chosen.text}
+          onInput={(event) => choose({ text: event.currentTarget.value })}
           onKeyDown={(event) => event.key === 'Enter' && log.find(event.shiftKey ? -1 : 1)}
         />
-      </Tools>
-      <Notices job={job} log={log} loadAll={() => setAll(true)} />
+        <Finds job={job} log={log} />
+        <Tools job={job} log={log} chosen={chosen} choose={choose} />
+      </div>
+      <Notices job={job} log={log} loadAll={() => choose({ all: true })} />
       <div class="split">
         <div class="log" role="log" aria-live="off" aria-label={words.title} title={words.keys} tabIndex={0} ref={room} onClick={click} />
-        {log.opened !== null && <LinePanel follower={log.follower} line={log.opened} close={log.close} />}
+        {log.opened !== null && <LinePanel follower={log.follower} line={log.opened} nameOf={nameOf} close={log.close} />}
       </div>
     </section>
   );
 }
 
-interface ToolsProps {
-  job: JobDetailsFragment;
-  log: JobLog;
-  host: string | null;
-  pickHost: (host: string | null) => void;
-  times: boolean;
-  setTimes: (times: boolean) => void;
-  children: ComponentChildren;
-}
-
-function Tools({ job, log, host, pickHost, times, setTimes, children }: ToolsProps) {
+function Tools({ job, log, chosen, choose }: Pick<Props, 'job' | 'log' | 'chosen' | 'choose'>) {
   const words = useWords().log;
-  const { outline, store } = log.follower;
-  const tasks = outline.tasks.length;
-  const folded = log.folded.size > 0;
+  const { store } = log.follower;
   return (
-    <div class="bar tools">
-      {children}
-      <Finds log={log} />
-      <select aria-label={words.host} value={host ?? ''} onChange={(event) => pickHost(event.currentTarget.value || null)}>
+    <>
+      <select aria-label={words.host} value={chosen.host ?? ''} onChange={(event) => choose({ host: event.currentTarget.value || null })}>
         <option value="">{words.allHosts}</option>
         {job.hosts.map(({ name, serverName }) => (
           <option value={name}>{serverName}</option>
         ))}
       </select>
-      {tasks > 0 && (
-        <button onClick={() => log.fold(new Set(folded ? [] : outline.tasks.map((_, task) => task)))}>
-          {folded ? words.unfold : words.fold}
-        </button>
-      )}
-      <button aria-pressed={times} onClick={() => setTimes(!times)}>
+      <Fold log={log} />
+      <button aria-pressed={chosen.times} onClick={() => choose({ times: !chosen.times })}>
         {words.times}
       </button>
-      {outline.failures.length > 0 && (
+      {log.failures > 0 && (
         <button class="danger" onClick={() => log.fail(1)}>
-          {words.nextFailure(outline.failures.length)}
+          {words.nextFailure(log.failures)}
         </button>
       )}
       <a class="button" href={address(`ansible/jobs/${job.number}/log`)} download={`job-${job.number}.log`}>
@@ -105,18 +93,30 @@ function Tools({ job, log, host, pickHost, times, setTimes, children }: ToolsPro
       <button aria-pressed={log.follow} onClick={() => log.view?.toEnd()}>
         ↓ {words.follow}
       </button>
-    </div>
+    </>
   );
 }
 
-function Finds({ log }: { log: JobLog }) {
+function Fold({ log }: { log: JobLog }) {
   const words = useWords().log;
-  const { search } = log;
+  const { tasks } = log.follower.outline;
+  const folded = log.folded.size > 0;
+  return tasks.length === 0 ? null : (
+    <button onClick={() => log.fold(new Set(folded ? [] : tasks.map((_, task) => task)))}>{folded ? words.unfold : words.fold}</button>
+  );
+}
+
+function Finds({ job, log }: Pick<Props, 'job' | 'log'>) {
+  const words = useWords().log;
+  const { search, finds } = log;
   if (search === null) return null;
-  const at = log.line === null ? 0 : search.lines.indexOf(log.line) + 1;
+  const at = log.line === null ? 0 : finds.indexOf(log.line) + 1;
+  // The log is searched as ansible wrote it.
+  const sought = job.hosts.find(({ name, serverName }) => name !== serverName && serverName.toLowerCase() === search.text.toLowerCase());
   return (
     <span class="finds" role="status">
-      {log.searching ? words.searching : words.finds(at, search.lines.length)} {search.partial && words.unread}
+      {log.searching ? words.searching : words.finds(at, finds.length)} {search.partial && words.unread}
+      {sought && words.calledHere(sought.serverName, sought.name)}
       <button aria-label={words.previous} title={words.previous} onClick={() => log.find(-1)}>
         ↑
       </button>

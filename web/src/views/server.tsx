@@ -7,10 +7,13 @@ import {
   UpdateServerDocument,
 } from '../generated/operations';
 import { useAsked, useDoing } from '../state/asked';
+import { firstOnly } from '../state/clicks';
 import { type Draft, draftOf, inputOf } from '../state/draft';
+import { useOrder } from '../state/order';
 import { useWords } from '../state/playcast';
 import { href } from '../state/route';
 import { NotJson } from '../state/values';
+import { Confirm } from './confirm';
 import { Jobs } from './jobs';
 import { Login } from './login';
 import { Pending, Refusals, Trouble } from './notice';
@@ -29,7 +32,8 @@ function KnownServer({ id }: { id: string }) {
     <>
       <ServerForm server={server} />
       <h2>{words.jobs.title}</h2>
-      <Jobs filter={{ serverId: id }} />
+      {/* An address may hold the bare number, but what is told of jobs holds the id. */}
+      <Jobs filter={{ serverId: server.id }} />
     </>
   );
 }
@@ -37,26 +41,8 @@ function KnownServer({ id }: { id: string }) {
 function ServerForm({ server }: { server: ServerDetailsFragment | null }) {
   const words = useWords();
   const [draft, setDraft] = useState(() => draftOf(server));
-  const [problem, setProblem] = useState<string | null>(null);
-  const create = useDoing(CreateServerDocument);
-  const update = useDoing(UpdateServerDocument);
+  const { save, busy, problem, refusals } = useSaving(server, draft);
   const set = (change: Partial<Draft>): void => setDraft({ ...draft, ...change });
-
-  const save = async (event: SubmitEvent): Promise<void> => {
-    event.preventDefault();
-    setProblem(null);
-    try {
-      const { credential, ...input } = inputOf(draft);
-      const saved =
-        server !== null
-          ? await update.go({ input: { ...input, ...(credential && { credential }), id: server.id, forgetHostKey: draft.forgetHostKey } })
-          : credential && (await create.go({ input: { ...input, credential } }));
-      if (saved) location.hash = href.servers;
-    } catch (error) {
-      if (!(error instanceof NotJson)) throw error;
-      setProblem(`${words.server.variables}: ${words.servers.notJson}`);
-    }
-  };
   return (
     <form class="card" onSubmit={(event) => void save(event)}>
       <h1>{server === null ? words.server.add : words.servers.edit(server.name)}</h1>
@@ -73,9 +59,9 @@ function ServerForm({ server }: { server: ServerDetailsFragment | null }) {
           onInput={(event) => set({ variables: event.currentTarget.value })}
         />
       </label>
-      {problem !== null ? <Trouble>{problem}</Trouble> : <Refusals of={[...create.refusals, ...update.refusals]} />}
+      {problem !== null ? <Trouble>{problem}</Trouble> : <Refusals of={refusals} />}
       <div class="actions">
-        <button class="main" disabled={create.busy || update.busy}>
+        <button class="main" disabled={busy} onClick={firstOnly}>
           {words.common.save}
         </button>
         <a class="button" href={href.servers}>
@@ -85,6 +71,30 @@ function ServerForm({ server }: { server: ServerDetailsFragment | null }) {
       </div>
     </form>
   );
+}
+
+/** Stores a draft as a new server, or as what a known one becomes. */
+function useSaving(server: ServerDetailsFragment | null, draft: Draft) {
+  const words = useWords();
+  const [problem, setProblem] = useState<string | null>(null);
+  const create = useDoing(CreateServerDocument);
+  const update = useDoing(UpdateServerDocument);
+  const save = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    setProblem(null);
+    try {
+      const { credential, ...input } = inputOf(draft);
+      const saved =
+        server !== null
+          ? await update.go({ input: { ...input, ...(credential && { credential }), id: server.id, forgetHostKey: draft.forgetHostKey } })
+          : credential && (await create.go({ input: { ...input, credential } }));
+      if (saved) location.hash = href.servers;
+    } catch (error) {
+      if (!(error instanceof NotJson)) throw error;
+      setProblem(`${words.server.variables}: ${words.servers.notJson}`);
+    }
+  };
+  return { save, problem, busy: create.busy || update.busy, refusals: [...create.refusals, ...update.refusals] };
 }
 
 interface Part {
@@ -150,16 +160,27 @@ function HostKey({ draft, set, server }: Part & { server: ServerDetailsFragment 
 function Remove({ server }: { server: ServerDetailsFragment }) {
   const words = useWords().server;
   const remove = useDoing(DeleteServerDocument);
-  const go = async (): Promise<void> => {
-    if (!confirm(words.confirm(server.name))) return;
-    if (await remove.go({ input: { id: server.id } })) location.hash = href.servers;
+  const [{ picked }, change] = useOrder();
+  const act = async (): Promise<boolean> => {
+    if ((await remove.go({ input: { id: server.id } })) === null) return false;
+    change({ picked: new Set([...picked].filter((id) => id !== server.id)) });
+    location.hash = href.servers;
+    return true;
   };
   return (
-    <>
-      <button type="button" class="danger" disabled={remove.busy} onClick={() => void go()}>
-        {words.remove}
-      </button>
-      <Refusals of={remove.refusals} />
-    </>
+    <Confirm
+      label={words.remove}
+      danger
+      there
+      title={words.confirm(server.name)}
+      yes={words.removeIt(server.name)}
+      no={words.keepIt}
+      over={null}
+      busy={remove.busy}
+      refusals={remove.refusals}
+      act={act}
+    >
+      <p>{words.meaning}</p>
+    </Confirm>
   );
 }

@@ -26,8 +26,8 @@ requirements:
 DROPPED = {"ansible_facts", "exception", "invocation", "results"}
 UNDER_NO_LOG = ("censored", "changed", "attempts", "retries")
 REASONS = ("msg", "reason", "skip_reason", "skipped_reason")
-OUTPUTS = ("stderr", "module_stderr", "stdout", "module_stdout")
-SAYS_LITTLE = re.compile(r"non-zero return code|deserialization failed|MODULE FAILURE")
+OUTPUTS = ("message", "stderr", "module_stderr", "stdout", "module_stdout")
+SAYS_LITTLE = re.compile(r"non-zero return code|deserialization failed|MODULE FAILURE|Unknown error\.?$")
 SERVER = re.compile(r"srv-[0-9]+")
 MAX_RESULT = 64 << 10  # bytes of JSON
 MAX_TEXT = 2000  # characters of a message, and of each string in a result that is too large
@@ -60,6 +60,18 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible ships no ty
     def host_name(name: str) -> str:
         """Mask the name of a host, unless it is one of Playcast's own: a secret may be "1234", and so a server."""
         return name if SERVER.fullmatch(name) else _clean(name)
+
+    @staticmethod
+    def delegate(result: Any) -> str | None:
+        """Give the name of the host that a task ran on in place of its own; None if it ran on its own."""
+        delegate = result.task.delegate_to
+        told = result.result.get("_ansible_delegated_vars")
+        if isinstance(told, Mapping) and isinstance(told.get("ansible_delegated_host"), str):
+            delegate = told["ansible_delegated_host"]
+        # Of a loop each item may run elsewhere, and only they know where.
+        if not isinstance(delegate, str) or "{{" in delegate or delegate == result.host.get_name():
+            return None
+        return CallbackModule.host_name(delegate)
 
     @staticmethod
     def fit(result: Mapping[str, Any]) -> tuple[Any, bool]:

@@ -22,6 +22,12 @@ description:
     end writes those that have changed, encrypted, into the file that is named there.
   - Without the variable it holds facts for the job alone.
 author: Playcast
+options:
+  descriptor:
+    description: Number of the descriptor; a memory file with JSON, which is closed once it was read.
+    type: int
+    env:
+      - name: PLAYCAST_FACTS
 """
 
 
@@ -34,7 +40,7 @@ class CacheModule(BaseCacheModule):  # type: ignore[misc]  # ansible ships no ty
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Read what was handed over, and see to the end."""
         super().__init__(*args, **kwargs)
-        given = _given(os.environ.get("PLAYCAST_FACTS"))
+        given = _given(self.get_option("descriptor"))
         self._file = given.get("file")
         self._most = given.get("most", 0)
         self._keys = {host: one["key"] for host, one in given.get("hosts", {}).items()}
@@ -105,10 +111,10 @@ class CacheModule(BaseCacheModule):  # type: ignore[misc]  # ansible ships no ty
         return Fernet(self._keys[host]).encrypt(f"{self._since[host]} {facts}".encode()).decode()
 
 
-def _given(descriptor: str | None) -> dict[str, Any]:
+def _given(descriptor: int | None) -> dict[str, Any]:
     if descriptor is None:
         return {}
-    with os.fdopen(int(descriptor), encoding="utf-8") as file:
+    with os.fdopen(descriptor, encoding="utf-8") as file:
         given: dict[str, Any] = json.load(file)
     return given
 

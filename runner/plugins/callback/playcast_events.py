@@ -20,11 +20,14 @@ name: playcast_events
 type: notification
 short_description: Append the events of a job to a file
 description:
-  - Appends one JSON line per event to the file that the environment variable E(PLAYCAST_EVENTS) names.
-  - Without the variable it does nothing.
+  - Appends one JSON line per event to a file.
   - Each line carries the size of the log before and after the event, so that a reader finds the place in the log.
-requirements:
-  - Listed in callbacks_enabled.
+options:
+  file:
+    description: The file; without one the plugin does nothing.
+    type: str
+    env:
+      - name: PLAYCAST_EVENTS
 """
 
 COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
@@ -35,6 +38,7 @@ MAX_FILE = 64 << 20  # bytes, after which results are left out
 _Results: Any = callback_loader.get("playcast_results", class_only=True)
 _Interpreters: Any = callback_loader.get("playcast_interpreters", class_only=True)
 _Progress: Any = callback_loader.get("playcast_progress", class_only=True)
+_Served: Any = callback_loader.get("playcast_served", class_only=True)
 
 
 def _harmless(method: Callable[..., None]) -> Callable[..., None]:
@@ -56,20 +60,29 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     """Writes the events. A file that cannot be written is a warning in the log and never fails the job."""
 
     CALLBACK_NAME = "playcast_events"
+    CALLBACK_NEEDS_ENABLED = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Remember the file's name; the file is opened by the first event."""
+        """Begin with nothing written; `set_options` names the file, which the first event opens."""
         super().__init__(*args, **kwargs)
-        self.path = os.environ.get("PLAYCAST_EVENTS", "")
-        self.disabled = not self.path
+        self.path = ""
         self._file = _Lines(self.path)
         self._seq = self._log_end = 0
         self._warned = False
         self._progress = _Progress.begin()
+        self._served = _Served.begin()
         self._play: Any = None
         self._names: dict[str, str] = {}  # of the play's started tasks, by id
         self._running: dict[tuple[str, str], tuple[float, int]] = {}  # by host and task: see v2_runner_on_start
         self._said: dict[tuple[str, str], list[str]] = {}  # by failed items of a loop; by host and task
+        self._elsewhere: dict[tuple[str, str], dict[str, None]] = {}  # where they ran, if not on their host; the same
+
+    def set_options(self, *args: Any, **kwargs: Any) -> None:
+        """Take the file's name from ansible, which may know it without any program that it starts knowing it too."""
+        super().set_options(*args, **kwargs)
+        self.path = self.get_option("file") or ""
+        self.disabled = not self.path
+        self._file = _Lines(self.path)
 
     def warn_once(self, text: str) -> None:
         """Say it in the log, unless something was said before."""
@@ -80,6 +93,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Write how many tasks are planned."""
+        self._served.playbook(playbook.get_plays())
         self._write("start", planned=self._progress.plan(playbook))
 
     @_harmless
@@ -91,6 +105,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         self._play, self._names = play, {}
         inventory = manager._inventory  # noqa: SLF001 # no public way leads to the hosts
         hosts = [host.get_name() for host in inventory.get_hosts(play.hosts, order=play.order)]
+        self._served.play(play, inventory, hosts)
         total = len(inventory.get_hosts(play.hosts, ignore_restrictions=True)) if play.serial else len(hosts)
         self._progress.play(_Progress.id_of(play), len(hosts), total)
         self._write("play", play=self._name(play), hosts=[self.host_name(host) for host in hosts[:MAX_HOSTS]])
@@ -98,12 +113,13 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_playbook_on_task_start(self, task: Any, is_conditional: Any = None) -> None:
         """Write a task that starts: once, though the strategy "free" tells it for each host."""
+        self._served.task()
         is_free = self._play.strategy.rpartition(".")[2] in {"free", "host_pinned"}
         task_id = _Progress.id_of(task)
         if task.action in _Progress.META or (is_free and task_id in self._names):
             return
         self._names[task_id] = self._name(task)
-        self._progress.task(task_id)
+        self._progress.task(task_id, task.tags)
         about = {"play": self._name(self._play), "task_id": task_id, "task": self._names[task_id]}
         action = getattr(task, "_resolved_action", None) or task.action
         self._write("task", **about, action=self.clean(str(action)), path=self.clean(_path(task)) or None)
@@ -120,8 +136,11 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """Remember what an item of a loop said, for the message of the whole."""
-        said = self._said.setdefault((result.host.get_name(), _Progress.id_of(result.task)), [])
-        said.append(self.item_message(result.result))
+        key = (result.host.get_name(), _Progress.id_of(result.task))
+        self._said.setdefault(key, []).append(self.item_message(result.result))
+        delegate = self.delegate(result)
+        if delegate is not None:
+            self._elsewhere.setdefault(key, {})[delegate] = None
 
     @_harmless
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -152,14 +171,19 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
 
     @_harmless
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Write the recap: every host that took part, with its counters."""
+        """Write the recap: every host that a play names, with its counters, and which of them were not served."""
+        self._served.finish()
         hosts = {}
-        for host in sorted(stats.processed):
+        for host in sorted({*stats.processed, *self._served.named}):
             summary = stats.summarize(host)
             summary["failed"] = summary["failures"]
             hosts[self.host_name(host)] = {counter: summary[counter] for counter in COUNTERS}
+        unserved = {self.host_name(host): why for host, why in self._served.unserved.items()}
+        unknown = self._progress.unknown([*self._play.only_tags, *self._play.skip_tags] if self._play else [])
+        for tag in unknown:
+            self._display.warning(f"No task has the tag {self.clean(tag)}.")
         self._progress.finish()
-        self._write("recap", hosts=hosts)
+        self._write("recap", hosts=hosts, unserved=unserved, unknown_tags=[self.clean(tag) for tag in unknown])
 
     def _given_up(self, host: str) -> int:
         return list(getattr(self._play, "_removed_hosts", ())).count(host)
@@ -176,8 +200,13 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         said = self._said.pop((host, task_id), [])
         self._progress.result(task_id)
         kept, truncated = self.fit(found) if self._file.size < MAX_FILE else (None, True)
+        if status == "FAILED":
+            self._served.failed(host)
         name = self._names.get(task_id) or self._name(result.task)
         about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status}
+        delegate = self.delegate(result) or ", ".join(self._elsewhere.pop((host, task_id), ()))
+        if delegate:
+            about["delegate"] = delegate
         duration = None if start is None else round(time.monotonic() - start[0], 3)
         message = self.message(found, said) or None
         interpreter = _Interpreters.found(result)

@@ -1,0 +1,139 @@
+"""Blocks: finds thousands of patterns in a text at the cost of a few, by their blocks of four bytes.
+
+Standard library only: `runner/child.py` loads this file by its path into the process that runs ansible.
+
+A text is read as numbers of four bytes, and each is looked up once. Of a pattern of seven bytes or more any place of
+the text covers a block that starts at a multiple of four, so it is enough to know the first four blocks of a pattern;
+of shorter ones the text is read again from the bytes between. What a text costs does not depend on how many patterns
+there are, but on how many of its blocks happen to be in one.
+"""
+
+import sys
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping
+
+SHORTEST = 4
+"""Bytes of a pattern, at least."""
+END = b"\n"
+"""Stands in no pattern."""
+
+_BLANK = ord(" ")
+# By bits set: at which offsets of a pattern its block stands.
+_OFFSETS = [tuple(offset for offset in range(4) if bits >> offset & 1) for bits in range(16)]
+_SHIFTS = {4: (0, 1, 2, 3), 5: (0, 2), 6: (0, 2)}
+
+Span = tuple[int, int]
+
+
+class Blocks:
+    """Finds `whole` patterns, and of `runs` every piece that is long enough: {pattern: bytes of a piece, at least 7}.
+
+    It never changes, so threads and forks may share it.
+    """
+
+    def __init__(self, whole: Collection[bytes], runs: Mapping[bytes, int]) -> None:
+        self._whole = frozenset(whole)
+        self._lengths: dict[bytes, tuple[int, ...]] = {}
+        # {block: at which offsets of a whole pattern it stands (4 bits), and where first in the text of all runs}
+        self._known: dict[int, int] = {}
+        self._more: dict[int, list[int]] = {}
+        self._index_whole()
+        self._text = END.join([b"", *runs, b""])
+        self._starts: list[int] = []
+        self._needs = list(runs.values())
+        self._index_runs(runs)
+        shifts = _SHIFTS.get(min(map(len, self._whole), default=0), (0,))
+        self._shifts = shifts if self._known else ()
+
+    def _index_whole(self) -> None:
+        lengths: dict[bytes, set[int]] = {}
+        known = self._known
+        for pattern in self._whole:
+            lengths.setdefault(pattern[:4], set()).add(len(pattern))
+            for offset in range(min(4, len(pattern) - 3)):
+                block = int.from_bytes(pattern[offset : offset + 4], sys.byteorder)
+                known[block] = known.get(block, 0) | 1 << offset
+        self._lengths = {head: tuple(sorted(found, reverse=True)) for head, found in lengths.items()}
+
+    def _index_runs(self, runs: Mapping[bytes, int]) -> None:
+        known, start = self._known, 1
+        for pattern, need in runs.items():
+            self._starts.append(start)
+            size = len(pattern) - 3
+            # A piece of so many bytes covers (need - 3) // 4 blocks in a row, one of which is in here.
+            for begin in range(0, size, 4 * ((need - 3) // 4)):
+                for offset in range(begin, min(begin + 4, size)):
+                    block = int.from_bytes(pattern[offset : offset + 4], sys.byteorder)
+                    value = known.get(block, 0)
+                    if value >> 4:
+                        self._more.setdefault(block, []).append(start + offset)
+                    else:
+                        known[block] = value | start + offset << 4
+            start += len(pattern) + 1
+
+    def spans(self, text: bytes) -> list[Span]:
+        """(start, end) of each, in no order; they may overlap."""
+        found: list[Span] = []
+        # Where those end that were looked at, by where their run would start in the text.
+        seen: dict[int, int] = {}
+        for shift in self._shifts:
+            stop = len(text) - (len(text) - shift) % 4
+            view = memoryview(text[shift:stop]).cast("I")
+            if self._known.keys().isdisjoint(view):
+                continue
+            for number, block in enumerate(view):
+                if block in self._known:
+                    place, value = shift + 4 * number, self._known[block]
+                    found += self._whole_at(text, place, value & 15)
+                    if value >> 4:
+                        for stands in (value >> 4, *self._more.get(block, ())):
+                            found += self._run_at(text, place, stands, seen)
+        return found
+
+    def __bool__(self) -> bool:
+        """Whether there is any pattern."""
+        return bool(self._known)
+
+    def _whole_at(self, text: bytes, place: int, bits: int) -> Iterator[Span]:
+        """All patterns that a block at `place` may belong to."""
+        for offset in _OFFSETS[bits]:
+            start = place - offset
+            for length in self._lengths.get(text[start : start + 4], ()) if start >= 0 else ():
+                # At the end of the text a piece may be shorter than asked for, and still be a pattern.
+                piece = text[start : start + length]
+                if piece in self._whole:
+                    yield start, start + len(piece)
+
+    def _run_at(self, text: bytes, place: int, stands: int, seen: dict[int, int]) -> Iterator[Span]:
+        """The piece around a block at `place` that stands there in the text of all runs, if it is long enough."""
+        if place < seen.get(place - stands, 0):
+            return
+        start, end, away = place, place + 4, stands - place
+        runs, size = self._text, len(text)
+        while start and text[start - 1] == runs[start - 1 + away] != END[0]:
+            start -= 1
+        while end < size and text[end] == runs[end + away] != END[0]:
+            end += 1
+        seen[place - stands] = end
+        # A blank at either end is of no run: else each that is printed would have to wait for what follows it.
+        while text[start] == _BLANK:
+            start += 1
+        while text[end - 1] == _BLANK:
+            end -= 1
+        if end - start >= self._needs[bisect_right(self._starts, stands) - 1]:
+            yield start, end
+
+    def run_opens(self, text: bytes) -> int:
+        """Where the longest end of `text` starts that is a piece of a run, of whatever length."""
+        size, length, step = len(text), 0, 1
+        # If an end is in there, each shorter one is as well.
+        while length < size and text[size - min(size, length + step) :] in self._text:
+            length = min(size, length + step)
+            step *= 2
+        while step > 1:
+            step //= 2
+            if length + step <= size and text[size - length - step :] in self._text:
+                length += step
+        while length and text[size - length] == _BLANK:
+            length -= 1
+        return size - length
