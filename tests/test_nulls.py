@@ -1,4 +1,4 @@
-"""What null means in an input: nothing where that can be meant, else it is refused by name. Left out is never null."""
+"""What null means in an input: the default, or where there is none it is refused by name."""
 
 from typing import Any
 
@@ -82,12 +82,12 @@ async def test_what_is_left_out_stays(api: Api) -> None:
     ("query", "given", "field"),
     [
         *((RUN, {"recipe": "base", "serverIds": ["1"], field: None}, field)
-          for field in ("check", "diff", "priority", "recipe", "serverIds")),
+          for field in ("recipe", "serverIds")),
         (RUN, {"recipe": "base", "serverIds": [None]}, "serverIds"),
         (RUN, {"recipe": "base", "serverIds": ["1"], "tags": [None]}, "tags"),
-        *((RETRY, {"jobId": "1", field: None}, field) for field in ("jobId", "failedHostsOnly")),
+        (RETRY, {"jobId": None}, "jobId"),
         *((CREATE, {"name": "a", "host": "b", "user": "c", "credential": {"local": True}, field: None}, field)
-          for field in ("name", "host", "user", "credential", "port", "strictHostKey")),
+          for field in ("name", "host", "user", "credential")),
         *((CREATE, {"name": "a", "host": "b", "user": "c", "credential": {field: None}}, field)
           for field in ("password", "privateKey", "keyFile", "local")),
         (UPDATE, {"id": None}, "id"),
@@ -104,12 +104,14 @@ async def test_what_cannot_be_null_is_named(api: Api, data_dir: Any, query: str,
     await assert_untouched(data_dir)
 
 
-async def test_null_is_nothing_where_nothing_can_be_meant(api: Api) -> None:
+async def test_null_is_the_default(api: Api) -> None:
     created = {"name": "a", "host": "localhost", "user": "root", "credential": {"local": True}}
-    payload = (await api.ask(CREATE, input={**created, "tags": None, "variables": None}))["createServer"]
+    nothing = dict.fromkeys(("tags", "variables", "port", "strictHostKey"))
+    payload = (await api.ask(CREATE, input={**created, **nothing}))["createServer"]
+    assert await Server.all().values_list("port", "strict_host_key") == [(22, True)]
     assert payload["server"] | {"id": None} == {"id": None, "name": "a", "auth": "LOCAL", "tags": [], "variables": {}}
-    nothing = dict.fromkeys(("extraVars", "tags", "skipTags", "timeoutSeconds", "idempotencyKey"))
-    job = await api.run("base", payload["server"]["id"], **nothing)
+    fields = ("extraVars", "tags", "skipTags", "timeoutSeconds", "idempotencyKey", "check", "diff", "priority")
+    job = await api.run("base", payload["server"]["id"], **dict.fromkeys(fields))
     row = await ProvisionJob.get(id=1)
     assert (row.extra_vars, row.tags, row.skip_tags, row.timeout_seconds, row.idempotency_key) == (
         None,
@@ -118,7 +120,10 @@ async def test_null_is_nothing_where_nothing_can_be_meant(api: Api) -> None:
         1800,
         None,
     )
+    assert (row.check_mode, row.diff, row.priority) == (False, False, 0)
     await api.finished(job["id"])
+    again = (await api.ask(RETRY, input={"jobId": job["id"], "failedHostsOnly": None}))["retryJob"]
+    assert again == {"userErrors": []}
 
 
 async def test_a_bare_number_does_not_name_a_node(api: Api) -> None:
