@@ -1,17 +1,17 @@
 """Failures as clients see them: expected ones in the payload, malformed input by code, bugs masked."""
 
+from typing import Self
+
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import MaskErrors
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from gql.enums import ErrorCode
 from runner.errors import BadInput, Problem
 
-# What Strawberry raises about the document itself: the client named no operation, or one that cannot be sent this way.
-_GRAPHQL = (GraphQLError, CannotGetOperationTypeError, InvalidOperationTypeError)
 CODES: dict[type[BaseException], str] = {BadInput: "BAD_USER_INPUT", PermissionError: "UNAUTHENTICATED"}
 
 
@@ -31,9 +31,19 @@ class UserError:
         return cls(code=problem.code, message=problem.message, field=list(problem.field) or None)
 
 
+class RequestError(GraphQLError):
+    """Something about the request itself, because of which nothing of it is executed. `extensions.code` says what."""
+
+    @classmethod
+    def of(cls, error: GraphQLError, code: str, message: str) -> Self:
+        """GraphQL's own error, with a code."""
+        extensions = {"code": code, **(error.extensions or {})}
+        return cls(message, source=error.source, positions=error.positions, extensions=extensions)
+
+
 def is_ours(error: GraphQLError) -> bool:
     """Whether an exception of a resolver is behind the error; else it is GraphQL's own and fit to show."""
-    return error.original_error is not None and not isinstance(error.original_error, _GRAPHQL)
+    return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
 
 
 def is_unreadable(error: GraphQLError) -> bool:
@@ -59,17 +69,29 @@ class CodedErrors(MaskErrors):
 
     def _process_result(self, result: object) -> None:
         # Strawberry asks each result by a Protocol whether it has errors, which costs as much as sending it.
-        if not isinstance(result, ExecutionResult) or result.errors:
-            super()._process_result(result)
+        if isinstance(result, ExecutionResult) and not result.errors:
+            return
+        super()._process_result(result)
+        if isinstance(result, PreExecutionError) and result.errors:
+            # What is left without a code is GraphQL's own, found before anything was executed.
+            result.errors = [_coded(error) for error in result.errors]
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error as a client may see it."""
         original = error.original_error
         if is_unreadable(error):
-            original = BadInput("a value in the query cannot be read: is a number too long?")
+            return RequestError.of(
+                error, "BAD_USER_INPUT", "a value in the query cannot be read: is a number too long?"
+            )
         if is_away(error):
             message = "the database does not take this now: it is locked, full or away; try again"
             return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": "UNAVAILABLE"})
         code = next((code for kind, code in CODES.items() if isinstance(original, kind)), "INTERNAL")
         message = str(original) if isinstance(original, BadInput) else self.error_message
         return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})
+
+
+def _coded(error: GraphQLError) -> GraphQLError:
+    if error.path is not None or (error.extensions or {}).get("code") is not None:
+        return error
+    return RequestError.of(error, "GRAPHQL_VALIDATION_FAILED", error.message)

@@ -23,6 +23,14 @@ def decode(raw: str) -> tuple[str, int]:
     return type_name, _known(read_number(number), raw)
 
 
+def node_of(raw: str) -> tuple[str, int]:
+    """The same for who may name a row of any type; a bare number would not say of which."""
+    if raw.isascii() and raw.isdigit():
+        message = f"{quoted(raw)} does not say of what it is the number: use an `id` that this API gave you, or job(id)"
+        raise BadInput(f"{message} and server(id), which take a number too")
+    return decode(raw)
+
+
 def row_number(type_name: str, raw: str) -> int:
     """The row that `raw` (global id or bare number) names; BadInput if it is malformed or of another type."""
     if raw.isascii() and raw.isdigit():

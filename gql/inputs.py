@@ -1,12 +1,15 @@
 """What mutations take, and how it becomes what the verbs take."""
 
+from dataclasses import fields
+
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from gql.ids import row_number
 from gql.scalars import JSON
 from runner.checks import invalid
 from runner.credentials import Credential
-from runner.errors import BadInput
+from runner.errors import BadInput, ErrorCode, Problem, Refused
 from runner.limits import MAX_SERVERS_PER_JOB
 from runner.servers import ServerFields
 from runner.submit import Order
@@ -138,34 +141,43 @@ class CreateServerInput:
         )
 
 
-@strawberry.input(description="Fields that are left out stay as they are.")
+@strawberry.input(description="Fields that are left out stay as they are; none of them can be null.")
 class UpdateServerInput:
     """A change to a server."""
 
     id: strawberry.ID
-    name: str | None = None
-    host: str | None = None
-    port: int | None = None
-    user: str | None = None
-    credential: CredentialInput | None = None
-    tags: list[str] | None = None
-    variables: JSON | None = None
-    strict_host_key: bool | None = None
-    forget_host_key: bool | None = None
+    name: str | None = strawberry.UNSET
+    host: str | None = strawberry.UNSET
+    port: int | None = strawberry.UNSET
+    user: str | None = strawberry.UNSET
+    credential: CredentialInput | None = strawberry.UNSET
+    tags: list[str] | None = strawberry.UNSET
+    variables: JSON | None = strawberry.UNSET
+    strict_host_key: bool | None = strawberry.UNSET
+    forget_host_key: bool | None = strawberry.UNSET
 
     def fields(self) -> ServerFields:
-        """What the verb takes."""
-        return ServerFields(
-            name=self.name,
-            host=self.host,
-            port=self.port,
-            user=self.user,
-            credential=self.credential.credential() if self.credential else None,
-            tags=self.tags,
-            variables=self.variables,
-            strict_host_key=self.strict_host_key,
-            forget_host_key=bool(self.forget_host_key),
-        )
+        """What the verb takes; Refused names each field that is null."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "id"}
+        _refuse_nulls([name for name, value in given.items() if value is None])
+        given = {name: value for name, value in given.items() if value is not strawberry.UNSET}
+        if "credential" in given:
+            given["credential"] = given["credential"].credential()
+        return ServerFields(**given)
+
+
+# What stands for nothing, where that is something which a client may mean.
+_NOTHING = {"tags": "use [] for none", "variables": "use {} for none"}
+
+
+def _refuse_nulls(names: list[str]) -> None:
+    problems = []
+    for name in names:
+        called = to_camel_case(name)
+        rest = _NOTHING.get(name, "leave it out to keep what is there")
+        problems.append(Problem(ErrorCode.INVALID, f"{called} cannot be null: {rest}", (called,)))
+    if problems:
+        raise Refused(problems)
 
 
 @strawberry.input

@@ -7,7 +7,7 @@ import strawberry
 from gql.connection import Slice, Window
 from gql.context import Info
 from gql.enums import JobStatus
-from gql.ids import decode, row_number
+from gql.ids import node_of, row_number
 from gql.types.host import JobHost
 from gql.types.job import ProvisionJob, ProvisionJobConnection
 from gql.types.node import Node
@@ -62,10 +62,10 @@ class ServerFilter:
 class Query:
     """What clients can ask."""
 
-    @strawberry.field(description="Any object by its global id; null if there is none.")
+    @strawberry.field(description="Any object by its global id, which a bare number is not; null if there is none.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002 (the contract's name)
         """Anything."""
-        type_name, number = decode(id)
+        type_name, number = node_of(id)
         if type_name == "Server":
             return await _server(number)
         if type_name == "JobHost":

@@ -1,4 +1,4 @@
-"""The two custom scalars."""
+"""The custom scalars."""
 
 from datetime import UTC, datetime
 from typing import Any, NewType
@@ -8,6 +8,8 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 JSON = NewType("JSON", object)
+BigInt = NewType("BigInt", int)
+_MOST = 2**63 - 1
 
 
 def _write_instant(value: datetime) -> str:
@@ -38,4 +40,22 @@ JSON_SCALAR = strawberry.scalar(
     parse_value=lambda value: value,
 )
 
-SCALARS: dict[object, ScalarDefinition] = {datetime: DATE_TIME, JSON: JSON_SCALAR}
+
+def _whole(value: Any) -> int:  # noqa: ANN401 (whatever a client sends)
+    if isinstance(value, int) and not isinstance(value, bool) and -_MOST - 1 <= value <= _MOST:
+        return value
+    message = "a BigInt is a whole number of up to 64 bits"
+    raise GraphQLError(message)
+
+
+BIG_INT = strawberry.scalar(
+    name="BigInt",
+    description=(
+        "A whole number of up to 64 bits, as a JSON number. JavaScript's `JSON.parse` reads it exactly up to "
+        "9007199254740991."
+    ),
+    serialize=_whole,
+    parse_value=_whole,
+)
+
+SCALARS: dict[object, ScalarDefinition] = {datetime: DATE_TIME, JSON: JSON_SCALAR, BigInt: BIG_INT}

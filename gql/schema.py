@@ -1,20 +1,27 @@
 """The schema: types, limits and caches tied together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import structlog
-from graphql import ASTValidationRule, GraphQLError
+from graphql import ASTValidationRule, GraphQLError, ValidationContext, ValidationRule
 from strawberry import Schema
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.extensions.max_aliases import create_validator as alias_rule
 from strawberry.extensions.query_depth_limiter import create_validator as depth_rule
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.schema.schema import StreamResult
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from gql.errors import CodedErrors, is_away, is_bug
 from gql.mutations import Mutation
+from gql.published import printed, publish
 from gql.queries import Query
+from gql.request import kind_of, refusal
 from gql.scalars import SCALARS
 from gql.sharing import make_payloads, sharing_executor
 from gql.subscriptions import Subscription
@@ -28,11 +35,26 @@ MAX_ALIASES = 50
 MAX_TOKENS = 2000
 CACHED_DOCUMENTS = 500
 
+_Depth = depth_rule(MAX_DEPTH, should_ignore=None, callback=None)
+
+
+class _DepthOfKnown(_Depth):  # type: ignore[misc, valid-type]  # strawberry makes the class at run time
+    """A fragment that is not there is left to GraphQL's own rule, which tells the client."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        try:
+            super().__init__(context)
+        except KeyError:
+            ValidationRule.__init__(self, context)
+
+
 # Made once: the rules are part of the validation cache's key, and a new class per request would empty it.
 _RULES: list[type[ASTValidationRule]] = [
-    depth_rule(MAX_DEPTH, should_ignore=None, callback=None),
+    _DepthOfKnown,
     alias_rule(MAX_ALIASES),
 ]
+
+_SINGLE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 log = structlog.get_logger()
 
@@ -51,8 +73,66 @@ class DocumentCache(ParserCache):
         yield
 
 
+# The same cache as that of the extension, so that a document is parsed once.
+_parsed = partial(DocumentCache(maxsize=CACHED_DOCUMENTS).cached_parse_document, max_tokens=MAX_TOKENS)
+
+
 class PlaycastSchema(Schema):
-    """Logs bugs with their traceback, and nothing that a client did wrong."""
+    """Executes the one operation that a request means. Logs bugs with their traceback, and no fault of a client.
+
+    Strawberry alone takes the first operation of several, and raises where there is none.
+    """
+
+    def kind_of(self, query: str, name: str | None) -> OperationType:
+        """The kind of the operation that a request means; RequestError if it means none."""
+        return kind_of(_parsed, query, name)
+
+    async def execute(  # noqa: PLR0913, PLR0917 (the signature is strawberry's)
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,  # noqa: ANN401 (the signature is strawberry's)
+        root_value: Any | None = None,  # noqa: ANN401 (same)
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """The one result of a query or mutation."""
+        refused = refusal(_parsed, query, operation_name, allowed_operation_types or _SINGLE)
+        if refused is not None:
+            return PreExecutionError(data=None, errors=[refused])
+        return await super().execute(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            operation_extensions=operation_extensions,
+        )
+
+    async def stream(  # noqa: PLR0913, PLR0917 (the signature is strawberry's)
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,  # noqa: ANN401 (the signature is strawberry's)
+        root_value: Any | None = None,  # noqa: ANN401 (same)
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> StreamResult:
+        """The results of any operation, as they come."""
+        refused = refusal(_parsed, query, operation_name, allowed_operation_types)
+        if refused is not None:
+            return _alone(PreExecutionError(data=None, errors=[refused]))
+        return await super().stream(
+            query, variable_values, context_value, root_value, operation_name, operation_extensions
+        )
+
+    def as_str(self) -> str:
+        """The schema as text, for people and for tools."""
+        return printed(super().as_str())
+
+    __str__ = as_str
 
     def process_errors(
         self,
@@ -67,9 +147,13 @@ class PlaycastSchema(Schema):
                 log.error("a resolver failed", path=error.path, exc_info=error.original_error)
 
 
-def make_schema() -> Schema:
+async def _alone(result: PreExecutionError) -> StreamResult:
+    yield result
+
+
+def make_schema() -> PlaycastSchema:
     """The executable schema. Never sorted: sorting breaks unions, and the order is stable as it is."""
-    return PlaycastSchema(
+    schema = PlaycastSchema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -84,3 +168,6 @@ def make_schema() -> Schema:
             CodedErrors,
         ],
     )
+    # Strawberry has no other way to say how its schema is read.
+    publish(schema._schema)  # noqa: SLF001 (see above)
+    return schema

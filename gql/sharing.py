@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 
 from graphql import ExecutionResult, FieldNode, OperationDefinitionNode
 from graphql.execution import Executor
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gql.request import RequestExecutor
 from gql.types.log import JobLogChunk
 from gql.wire import encode, encode_text
 from runner.recent import Recent
@@ -55,14 +55,14 @@ def make_payloads(most: int = MOST_BYTES) -> Payloads:
     return Recent(most, lambda result: len(cast("Encoded", result.data).json))
 
 
-def sharing_executor(make: Callable[[], Payloads]) -> type[StrawberryGraphQLCoreExecutionContext]:
+def sharing_executor(make: Callable[[], Payloads]) -> type[RequestExecutor]:
     """Strawberry's executor, which takes the results of events from a store where it can: one for each engine.
 
     A schema may serve several engines, and each numbers its jobs from 1.
     """
     stores: WeakKeyDictionary[Shelf, Payloads] = WeakKeyDictionary()
 
-    class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
+    class SharingExecutor(RequestExecutor):
         @cached_property
         def shape(self) -> Shape | None:
             return shape_of(self.operation)

@@ -7,18 +7,24 @@ from aiohttp import web
 from gql.context import Context
 from gql.schema import make_schema
 from playcast import __version__
+from playcast.arrival import answer_later, arrivals
 from playcast.auth import Gate
+from playcast.body import Bodies
 from playcast.checkpoint import checkpointer
 from playcast.cluster import make_pruner, make_worker, queue, shared, working
+from playcast.faults import Faults
 from playcast.graphiql import GraphiQL
 from playcast.lifetimes import database, in_background, recipes
 from playcast.metrics import make_registry
 from playcast.page import Page, built_page
+from playcast.post import Post
 from playcast.postgres import connector
+from playcast.problems import one_form
 from playcast.routes import Routes
 from playcast.session import SignIn
 from playcast.settings import LauncherMode, Settings
 from playcast.stream import EventStreams
+from playcast.tally import Tally
 from playcast.view import PlaycastView
 from runner.appender import Appender
 from runner.bus import Bus, LocalBus
@@ -36,9 +42,10 @@ from runner.vault import Vault, key_from_file
 from runner.warmstart import WarmStart
 from runner.worker import Worker
 
-MAX_BODY_BYTES = 1024 * 1024
 ENGINE = web.AppKey("engine", Engine)
 WORKER = web.AppKey("worker", Worker)
+TALLY = web.AppKey("tally", Tally)
+FAULTS = web.AppKey("faults", Faults)
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -89,23 +96,34 @@ def make_app(settings: Settings) -> web.Application:
     engine = make_engine(settings)
     worker = make_worker(engine, settings) if settings.runs_jobs else None
     pruner = make_pruner(settings)
-    gate = Gate(settings.token)
+    tally, faults, bodies = Tally(), Faults(), Bodies()
+    gate = Gate(settings.token, tally)
     graphiql = GraphiQL(built_page()) if settings.graphiql else None
     schema = make_schema()
     context = partial(Context, engine, worker, __version__)
     view = PlaycastView(schema, context, gate, graphiql)
-    streams = EventStreams(schema, context)
-    app = web.Application(middlewares=[gate.middleware()], client_max_size=MAX_BODY_BYTES)
-    app[ENGINE] = engine
+    streams = EventStreams(schema, context, bodies)
+    routes = Routes(engine, worker, make_registry(worker, engine.starter, pruner, tally), bodies)
+    # The first of them is the outermost.
+    app = web.Application(middlewares=[one_form(faults), arrivals(tally), gate.middleware()])
+    app[ENGINE], app[TALLY], app[FAULTS] = engine, tally, faults
     if worker is not None:
         app[WORKER] = worker
-    registry = make_registry(worker, engine.starter, pruner)
-    app.add_routes([*Routes(engine, worker, registry).table(), web.route("*", "/graphql", view), *streams.table()])
-    app.add_routes([*Page(built_page()).table(), *SignIn(gate.sessions, gate.fits).table()])
-    app.add_routes(graphiql.table() if graphiql is not None else [])
+    table = [
+        *routes.table(),
+        web.get("/graphql", view.respond),
+        web.post("/graphql", Post(schema, context, bodies).respond),
+        *streams.table(),
+        *Page(built_page()).table(),
+        *SignIn(gate.sessions, gate.fits, bodies).table(),
+        *(graphiql.table() if graphiql is not None else []),
+    ]
+    late = {"expect_handler": answer_later}
+    app.add_routes([web.RouteDef(one.method, one.path, one.handler, {**one.kwargs, **late}) for one in table])
 
     async def close_sockets(_app: web.Application) -> None:
-        streams.stop()
+        for part in (gate.tries, routes.log, streams):
+            part.stop()
         await view.close_sockets()
 
     app.cleanup_ctx.extend(

@@ -6,9 +6,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
+from playcast.connection import trust
 from playcast.graphiql import is_visit
+from playcast.problems import Rejection
 from playcast.session import Sessions, is_foreign
 from playcast.settings import is_loopback
+from playcast.tally import Tally
+from playcast.tries import Tries
 from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
@@ -24,9 +28,10 @@ VIEWER = web.RequestKey("viewer", Viewer)
 class Gate:
     """Turns what a caller shows into a viewer. Without a token only this machine can reach the server."""
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, tally: Tally) -> None:
         self._token = token
         self.sessions = Sessions(token) if token is not None else None
+        self.tries = Tries(tally)
 
     def viewer_for(self, token: object) -> Viewer | None:
         """The viewer that `token` stands for; None if it is wrong."""
@@ -36,14 +41,21 @@ class Gate:
             return None
         return TOKEN_VIEWER
 
-    def fits(self, token: object) -> bool:
-        """Whether this is the token."""
-        return self.viewer_for(token) is not None
+    async def viewer_of_token(self, token: object, address: str | None) -> Viewer | None:
+        """The same for whoever shows a token from outside: a wrong one is answered late."""
+        viewer = self.viewer_for(token)
+        if viewer is None and isinstance(token, str) and token:
+            await self.tries.refuse(address)
+        return viewer
 
-    def _viewer_of(self, request: web.Request, shown: str | None) -> Viewer | None:
+    async def fits(self, token: object, address: str | None) -> bool:
+        """Whether this is the token."""
+        return await self.viewer_of_token(token, address) is not None
+
+    async def _viewer_of(self, request: web.Request, shown: str | None) -> Viewer | None:
         if shown is None and self.sessions is not None and self.sessions.holds(request):
             return TOKEN_VIEWER
-        return self.viewer_for(shown)
+        return await self.viewer_of_token(shown, request.remote)
 
     def middleware(self) -> Middleware:
         """Refuses requests without the right token; a WebSocket may bring it in its first message instead."""
@@ -54,18 +66,19 @@ class Gate:
                 return await handler(request)
             if self._token is None and not _asks_for_this_machine(request):
                 # A page of another site whose name was made to point here (DNS rebinding).
-                return problem(403, "this server has no token, so it answers to localhost only")
+                raise Rejection(403, "this server has no token, so it answers to localhost only")
             if request.path in PAGE_PATHS or request.path.startswith(PAGE_FILES):
                 return await handler(request)
             shown = _bearer(request)
-            viewer = self._viewer_of(request, shown)
+            viewer = await self._viewer_of(request, shown)
             acts = request.method not in _READING or request.path == STREAM_PATH
             if viewer is LOCAL_VIEWER and acts and is_foreign(request):
-                return problem(403, "pages of other sites cannot use this server")
+                raise Rejection(403, "pages of other sites cannot use this server")
             if viewer is not None:
                 request[VIEWER] = viewer
+                trust(request)
             elif shown is not None or not (_is_websocket(request) or is_visit(request)):
-                return problem(401, "send the token as `Authorization: Bearer …`")
+                raise Rejection(401, "send the token as `Authorization: Bearer …`")
             return await handler(request)
 
         return check
@@ -74,12 +87,6 @@ class Gate:
 def _bytes(token: str) -> bytes:
     # Headers and JSON both bring in surrogates, which plain UTF-8 refuses.
     return token.encode(errors="surrogatepass")
-
-
-def problem(status: int, message: str) -> web.Response:
-    """An error as JSON: `{"error": message}`."""
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return web.json_response({"error": message}, status=status, headers=headers)
 
 
 def _bearer(request: web.Request) -> str | None:
@@ -92,7 +99,11 @@ def _bearer(request: web.Request) -> str | None:
 
 def _is_websocket(request: web.Request) -> bool:
     """Whether this is a handshake that the view takes as one: only then does it ask for the token later."""
-    return request.path == "/graphql" and request.method == "GET" and web.WebSocketResponse().can_prepare(request).ok
+    if request.path != "/graphql" or request.method != "GET":
+        return False
+    # Whatever is asked for: aiohttp writes a protocol that it is not told of into the log.
+    protocols = [one.strip() for one in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    return web.WebSocketResponse(protocols=protocols).can_prepare(request).ok
 
 
 def _asks_for_this_machine(request: web.Request) -> bool:

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from playcast.tally import Tally
 from runner.prune import Pruner
 from runner.start import Starter
 from runner.worker import Worker
@@ -58,12 +59,28 @@ class PrunerCollector:
         yield CounterMetricFamily("playcast_bytes_pruned", "Bytes that these counted for.", value=gone.size)
 
 
-def make_registry(worker: Worker | None, starter: Starter, pruner: Pruner) -> CollectorRegistry:
+class TallyCollector:
+    """Reads at each scrape who is connected, and what was refused."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        """A gauge, and a counter for each reason."""
+        yield GaugeMetricFamily("playcast_connections", "Connections that are open.", value=self._tally.connections)
+        refused = CounterMetricFamily("playcast_refused", "What was refused to clients, by reason.", labels=["reason"])
+        for reason, count in sorted(self._tally.refused.items()):
+            refused.add_metric([reason], count)
+        yield refused
+
+
+def make_registry(worker: Worker | None, starter: Starter, pruner: Pruner, tally: Tally) -> CollectorRegistry:
     """A registry of this app's own, so that two apps in one process do not mix."""
     registry = CollectorRegistry()
     if worker is not None:
         registry.register(WorkerCollector(worker))
         registry.register(StarterCollector(starter))
     registry.register(PrunerCollector(pruner))
+    registry.register(TallyCollector(tally))
     ProcessCollector(registry=registry)
     return registry

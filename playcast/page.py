@@ -1,8 +1,12 @@
 """The page: its files as they were built, and what a browser may do while it shows them."""
 
 from pathlib import Path
+from typing import IO, Any
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from playcast.problems import Rejection
 
 _MISSING = (
     "Playcast runs here, without its page (make page builds it): the API is at /graphql, "
@@ -60,17 +64,31 @@ class Page:
         return asset(self._folder / "assets" / request.match_info["name"], _POLICY)
 
 
+class PageFile(web.FileResponse):
+    """A file that goes out in pieces.
+
+    aiohttp leaves the whole of it to the kernel, and then nobody sees whether the peer takes anything; nor does asyncio
+    bear that such a connection is cut.
+    """
+
+    async def _sendfile(self, request: web.BaseRequest, fobj: IO[Any], offset: int, count: int) -> AbstractStreamWriter:
+        writer = await web.StreamResponse.prepare(self, request)
+        if writer is None:
+            raise ConnectionResetError
+        return await self._sendfile_fallback(writer, fobj, offset, count)
+
+
 def html(file: Path, policy: str) -> web.StreamResponse:
     """A built page, asked for anew each time, with what a browser may do while it shows it."""
     headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": _EACH_TIME, "Content-Type": "text/html"}
-    return web.FileResponse(file, headers=headers)
+    return PageFile(file, headers=headers)
 
 
 def asset(file: Path, policy: str) -> web.StreamResponse:
     """A file of a built page, which a browser may keep; 404 if there is none, or of no type that pages have."""
     kind = _TYPES.get(file.suffix)
     if kind is None or not file.is_file():
-        return web.Response(status=404, text="The page has no such file.\n")
+        raise Rejection(404, "the page has no such file")
     kept = _EACH_TIME if file.suffix == ".md" else _FOREVER
     headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": kept, "Content-Type": kind}
-    return web.FileResponse(file, headers=headers)
+    return PageFile(file, headers=headers)

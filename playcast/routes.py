@@ -1,6 +1,5 @@
 """Plain HTTP beside GraphQL: thin routes over the same verbs, for curl and for old clients."""
 
-import json
 import re
 from typing import Any
 
@@ -10,32 +9,31 @@ from tortoise.exceptions import BaseORMException
 
 from gql.inputs import number_of
 from models import JobStatus, ProvisionJob
-from playcast.auth import VIEWER, problem
+from playcast.auth import VIEWER
+from playcast.body import Bodies
+from playcast.log_route import LogRoute
+from playcast.problems import Rejection
 from runner.engine import Engine
-from runner.errors import BadInput, ErrorCode, Refused
+from runner.errors import Refused
 from runner.jobs import find_job
-from runner.logs import read_range
 from runner.submit import Order, run_provision
 from runner.waiting import message_of, waits_of
 from runner.worker import Worker
 
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-_STATUS = {
-    ErrorCode.NOT_FOUND: 404,
-    ErrorCode.FORBIDDEN: 403,
-    ErrorCode.ALREADY_EXISTS: 409,
-    ErrorCode.IN_USE: 409,
-    ErrorCode.IDEMPOTENCY_CONFLICT: 422,
-}
+# A string of a structured field, RFC 8941, 3.3.3.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPED = re.compile(r'\\(["\\])')
 
 
 class Routes:
     """The handlers of one app."""
 
-    def __init__(self, engine: Engine, worker: Worker | None, registry: CollectorRegistry) -> None:
+    def __init__(self, engine: Engine, worker: Worker | None, registry: CollectorRegistry, bodies: Bodies) -> None:
         self._engine = engine
         self._worker = worker
         self._registry = registry
+        self._bodies = bodies
+        self.log = LogRoute(engine, self.find)
 
     def table(self) -> list[web.RouteDef]:
         """Every plain route."""
@@ -45,7 +43,7 @@ class Routes:
             web.get("/metrics", self.metrics),
             web.post("/ansible/run", self.run),
             web.get("/ansible/jobs/{id}", self.job),
-            web.get("/ansible/jobs/{id}/log", self.log),
+            web.get("/ansible/jobs/{id}/log", self.log.respond),
         ]
 
     async def healthz(self, _request: web.Request) -> web.Response:
@@ -57,11 +55,11 @@ class Routes:
         try:
             await ProvisionJob.exists(id=0)
         except (BaseORMException, OSError) as error:
-            return problem(503, f"the database does not answer: {error}")
+            raise Rejection(503, f"the database does not answer: {error}") from error
         if self._worker is not None and not self._worker.working:
-            return problem(503, "the worker has stopped; the server log says why")
+            raise Rejection(503, "the worker has stopped; the server log says why")
         if self._worker is not None and self._worker.draining:
-            return problem(503, "it is told to stop, and waits for running jobs")
+            raise Rejection(503, "it is told to stop, and waits for running jobs")
         return web.Response(text="ready\n")
 
     async def metrics(self, _request: web.Request) -> web.Response:
@@ -70,104 +68,67 @@ class Routes:
 
     async def run(self, request: web.Request) -> web.Response:
         """`{"recipe": …, "serverIds": […]}` → 201 `{"jobId": …}`."""
-        if request.content_type != "application/json":
-            # Also keeps forms of other sites out: a browser asks first before it sends JSON elsewhere.
-            return problem(415, "send JSON, with Content-Type: application/json")
-        try:
-            body = json.loads(await request.read())
-        except (ValueError, RecursionError) as error:
-            return problem(400, f"the body is not JSON: {error}")
-        try:
-            job = await run_provision(self._engine, request[VIEWER], _order(body))
-        except BadInput as error:
-            return problem(400, str(error))
-        except Refused as refusal:
-            return _refused(refusal)
+        order = _order(await self._bodies.json(request), request.headers.getall("Idempotency-Key", []))
+        job = await run_provision(self._engine, request[VIEWER], order)
         return web.json_response({"jobId": job.id}, status=201, headers={"Location": f"/ansible/jobs/{job.id}"})
 
     async def job(self, request: web.Request) -> web.Response:
         """The job's state as JSON."""
-        job = await self._find(request)
-        if job is None:
-            return _no_job()
+        job = await self.find(request)
         if job.status is JobStatus.PENDING:
             job.message = message_of(job, (await waits_of([job.id]))[job.id])
         return web.json_response(_as_json(job))
 
-    async def log(self, request: web.Request) -> web.StreamResponse:
-        """The log as it stands now, or the asked range of it; also while the job runs."""
-        job = await self._find(request)
-        if job is None:
-            return _no_job()
-        if job.log_pruned_at is not None:
-            return problem(410, f"the log of job {job.id} was removed at {job.log_pruned_at.isoformat()} to save space")
-        found = _range(request.headers.get("Range"), job.log_size)
-        if found is None:
-            response = problem(416, f"the log has {job.log_size} bytes so far")
-            response.headers["Content-Range"] = f"bytes */{job.log_size}"
-            return response
-        start, stop, partial = found
-        return await self._send_log(request, job, start, stop, partial=partial)
-
-    async def _send_log(
-        self, request: web.Request, job: ProvisionJob, start: int, stop: int, *, partial: bool
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(status=206 if partial else 200)
-        response.content_type = "text/plain"
-        response.charset = "utf-8"
-        response.content_length = stop - start
-        response.headers["Accept-Ranges"] = "bytes"
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if partial:
-            response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{job.log_size}"
-        await response.prepare(request)
-        if request.method != "HEAD":
-            async for piece in read_range(job.id, start, stop):
-                await response.write(piece.data)
-                start = piece.stop
-            if start < stop and request.transport is not None:
-                # Pruned meanwhile. A cut connection is the only way left to say that the rest is missing.
-                request.transport.close()
-                return response
-        await response.write_eof()
-        return response
-
-    async def _find(self, request: web.Request) -> ProvisionJob | None:
+    async def find(self, request: web.Request) -> ProvisionJob:
+        """The job that a path names; Rejection if there is none."""
         try:
             number = number_of("ProvisionJob", request.match_info["id"], "id")
         except Refused:
-            return None
-        return await find_job(request[VIEWER], number)
+            number = 0
+        job = await find_job(request[VIEWER], number) if number else None
+        if job is None:
+            raise Rejection(404, "there is no such job")
+        return job
 
 
-def _order(body: Any) -> Order:  # noqa: ANN401 (whatever a client sends)
+def _order(body: dict[str, Any] | list[Any], keys: list[str]) -> Order:
+    """What a body asks for, with the values of the header Idempotency-Key; Rejection if it cannot be read."""
     if not isinstance(body, dict):
-        raise BadInput('the body must be an object, such as {"recipe": "base", "serverIds": [1]}')
+        raise Rejection(400, 'the body must be an object, such as {"recipe": "base", "serverIds": [1]}')
     recipe, ids = body.get("recipe"), body.get("serverIds")
     if not isinstance(recipe, str):
-        raise BadInput("recipe: give the name of a recipe, such as base")
+        raise Rejection(400, "recipe: give the name of a recipe, such as base")
     if not isinstance(ids, list) or not all(isinstance(raw, int | str) and not isinstance(raw, bool) for raw in ids):
-        raise BadInput("serverIds: give a list of server ids, such as [1, 2]")
-    unknown = body.keys() - {"recipe", "serverIds"}
+        raise Rejection(400, "serverIds: give a list of server ids, such as [1, 2]")
+    unknown = body.keys() - {"recipe", "serverIds", "idempotencyKey"}
     if unknown:
-        raise BadInput(f"{min(unknown)}: not known here; use runProvision of /graphql for more than a plain run")
+        message = f"{min(unknown)}: not known here; use runProvision of /graphql for more than a plain run"
+        raise Rejection(400, message)
     return Order(
         recipe=recipe,
         server_ids=[number_of("Server", str(raw), "serverIds", str(at)) for at, raw in enumerate(ids)],
+        idempotency_key=_key(body, keys),
     )
 
 
-def _refused(refusal: Refused) -> web.Response:
-    problems = [
-        {"code": problem.code, "message": problem.message, "field": list(problem.field)} for problem in refusal.problems
-    ]
-    status = _STATUS.get(refusal.problems[0].code, 422)
-    return web.json_response({"error": str(refusal), "problems": problems}, status=status)
+def _key(body: dict[str, Any], keys: list[str]) -> str | None:
+    """The one key of a request, wherever it is given. In the header it may stand in quotes."""
+    given = [_unquoted(key) for key in keys]
+    if "idempotencyKey" in body:
+        if not isinstance(body["idempotencyKey"], str):
+            raise Rejection(400, "idempotencyKey: give text, or leave it out")
+        given.append(body["idempotencyKey"])
+    if len(set(given)) > 1:
+        raise Rejection(400, "idempotencyKey: the header Idempotency-Key and the body give different keys: give one")
+    return given[0] if given else None
 
 
-def _no_job() -> web.Response:
-    return problem(404, "there is no such job")
+def _unquoted(key: str) -> str:
+    match = _QUOTED.fullmatch(key.strip())
+    text = _ESCAPED.sub(r"\1", match[1]) if match else key.strip()
+    if not text:
+        raise Rejection(400, "Idempotency-Key: the header is empty: give a key, or leave it out")
+    return text
 
 
 def _as_json(job: ProvisionJob) -> dict[str, Any]:
@@ -189,18 +150,3 @@ def _as_json(job: ProvisionJob) -> dict[str, Any]:
         "logSize": job.log_size,
         "lineCount": job.line_count,
     }
-
-
-def _range(header: str | None, size: int) -> tuple[int, int, bool] | None:
-    """(start, stop, whether it is a part); None if the range lies outside. Forms we do not serve mean the whole."""
-    match = _RANGE.fullmatch(header) if header is not None else None
-    if match is None or not any(match.groups()):
-        return 0, size, False
-    first, last = match.groups()
-    if not first:
-        start, stop = max(0, size - int(last)), size
-    else:
-        start, stop = int(first), min(size, int(last) + 1 if last else size)
-        if last and int(last) < start:
-            return 0, size, False
-    return (start, stop, True) if start < stop else None

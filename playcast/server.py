@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from playcast.app import WORKER, make_app
+from playcast.app import FAULTS, TALLY, WORKER, make_app
+from playcast.listener import Listener
+from playcast.seldom import SeldomFilter
 from playcast.settings import Settings
 from playcast.stopping import see_off, stop_asked
 from runner.errors import PlaycastError
@@ -28,25 +30,33 @@ async def serve(settings: Settings, started: Started | None = None) -> None:
     stop = stop_asked()
     app = make_app(settings)
     app_runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS)
+    listener: Listener | None = None
     try:
         await app_runner.setup()
-        site = web.TCPSite(app_runner, settings.host, settings.port)
-        try:
-            await site.start()
-        except OSError as error:
-            message = (
-                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PLAYCAST_PORT to another"
-            )
-            raise PlaycastError(message) from error
+        server = app_runner.server
+        if server is None:
+            raise PlaycastError("the server could not be set up")
+        listener = Listener(server, app[TALLY], app[FAULTS], settings.slots if settings.runs_jobs else 0)
+        port = await _listen(listener, settings)
         # What is there now stays: the collector would go through it again and again, for 50 ms in which all wait.
         gc.collect()
         gc.freeze()
-        address = _address(settings, app_runner)
+        address = _address(settings, port)
         print(f"Playcast is ready on {address}", flush=True)  # noqa: T201 (the one line that serve promises)
         await _until(stop, started, address)
         await see_off(app.get(WORKER), settings, stop)
     finally:
+        if listener is not None:
+            await listener.close()
         await app_runner.cleanup()
+
+
+async def _listen(listener: Listener, settings: Settings) -> int:
+    try:
+        return await listener.open(settings.host, settings.port)
+    except OSError as error:
+        message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PLAYCAST_PORT to another"
+        raise PlaycastError(message) from error
 
 
 async def _until(stop: asyncio.Event, started: Started | None, address: str) -> None:
@@ -65,8 +75,7 @@ async def _until(stop: asyncio.Event, started: Started | None, address: str) -> 
         waiting.cancel()
 
 
-def _address(settings: Settings, app_runner: web.AppRunner) -> str:
-    port = app_runner.addresses[0][1]
+def _address(settings: Settings, port: int) -> str:
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -76,6 +85,10 @@ def set_up_logging() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(SeldomFilter())
+    # aiohttp tells of protocols that a client asks for in a handshake, in the client's words.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     # Strawberry logs every client error; PlaycastSchema logs what matters.
     logging.getLogger("strawberry.execution").setLevel(logging.CRITICAL)
     # Strawberry's advice on a refused origin names a setting that is not ours.

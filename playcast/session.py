@@ -2,13 +2,18 @@
 
 import hashlib
 import hmac
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from yarl import URL
+
+from playcast.body import Bodies
+from playcast.problems import Rejection
 
 SESSION_SECONDS = 7 * 24 * 3600
+MAX_SIGN_IN_BYTES = 4096
+"""What a sign-in may send: nobody has shown the token by then."""
 
 
 class Sessions:
@@ -17,8 +22,6 @@ class Sessions:
     def __init__(self, token: str, now: Callable[[], float] = time.time) -> None:
         self._key = token.encode(errors="surrogatepass")
         self._now = now
-        # Cookies do not tell ports apart, so each token has a name of its own.
-        self.name = f"playcast_{self._sign('name')[:8]}"
 
     def issue(self) -> str:
         """A value that holds for SESSION_SECONDS from now."""
@@ -27,7 +30,7 @@ class Sessions:
 
     def holds(self, request: web.Request) -> bool:
         """Whether the request brings a cookie of ours that has not run out, from a page of ours."""
-        until, _, signature = request.cookies.get(self.name, "").partition(".")
+        until, _, signature = request.cookies.get(cookie_name(request), "").partition(".")
         if not until.isascii() or not until.isdigit() or len(until) > 12 or is_foreign(request):
             return False
         signed = hmac.compare_digest(signature.encode(errors="surrogatepass"), self._sign(until).encode())
@@ -35,6 +38,18 @@ class Sessions:
 
     def _sign(self, what: str) -> str:
         return hmac.new(self._key, f"playcast page {what}".encode(), hashlib.sha256).hexdigest()
+
+
+def cookie_name(request: web.Request) -> str:
+    """The name of the cookie at the address that the browser sees.
+
+    Cookies do not tell ports apart: the port is in the name, or two servers on one machine would sign each other out.
+    """
+    try:
+        port = URL(f"//{request.host}").explicit_port
+    except ValueError:
+        port = None
+    return "playcast" if port is None else f"playcast_{port}"
 
 
 def is_foreign(request: web.Request) -> bool:
@@ -50,9 +65,12 @@ def is_foreign(request: web.Request) -> bool:
 class SignIn:
     """The handlers of `/session`."""
 
-    def __init__(self, sessions: Sessions | None, fits: Callable[[object], bool]) -> None:
+    def __init__(
+        self, sessions: Sessions | None, fits: Callable[[object, str | None], Awaitable[bool]], bodies: Bodies
+    ) -> None:
         self._sessions = sessions
         self._fits = fits
+        self._bodies = bodies
 
     def table(self) -> list[web.RouteDef]:
         """Both ask for no token: the first brings it, the second gives its cookie back."""
@@ -61,21 +79,17 @@ class SignIn:
     async def open(self, request: web.Request) -> web.Response:
         """`{"token": …}` → 204 and the cookie; 401 if the token is wrong."""
         if is_foreign(request):
-            return _error(403, "sign in from the page of this server")
-        if request.content_type != "application/json":
-            return _error(415, "send JSON, with Content-Type: application/json")
-        try:
-            body = json.loads(await request.read())
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict) or not isinstance(body.get("token"), str):
-            return _error(400, 'token: send {"token": "…"}')
-        if not self._fits(body["token"]):
-            return _error(401, "this is not the token of this server")
+            raise Rejection(403, "sign in from the page of this server")
+        body = await self._bodies.json(request, MAX_SIGN_IN_BYTES)
+        token = body.get("token") if isinstance(body, dict) else None
+        if not isinstance(token, str):
+            raise Rejection(400, 'token: send {"token": "…"}')
+        if not await self._fits(token, request.remote):
+            raise Rejection(401, "this is not the token of this server")
         response = web.Response(status=204)
         if self._sessions is not None:
             response.set_cookie(
-                self._sessions.name,
+                cookie_name(request),
                 self._sessions.issue(),
                 max_age=SESSION_SECONDS,
                 httponly=True,
@@ -87,12 +101,8 @@ class SignIn:
     async def close(self, request: web.Request) -> web.Response:
         """204, and the browser forgets the cookie."""
         if is_foreign(request):
-            return _error(403, "sign out from the page of this server")
+            raise Rejection(403, "sign out from the page of this server")
         response = web.Response(status=204)
         if self._sessions is not None:
-            response.del_cookie(self._sessions.name, httponly=True, samesite="Strict")
+            response.del_cookie(cookie_name(request), httponly=True, samesite="Strict")
         return response
-
-
-def _error(status: int, message: str) -> web.Response:
-    return web.json_response({"error": message}, status=status)

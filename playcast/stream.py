@@ -8,24 +8,28 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from strawberry import Schema
-from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from gql.context import Context
+from gql.errors import RequestError
+from gql.request import is_refused
+from gql.schema import PlaycastSchema
 from gql.sharing import Encoded
 from gql.wire import decode, encode
-from playcast.auth import STREAM_PATH, VIEWER, problem
+from playcast.accept import media_type
+from playcast.auth import STREAM_PATH, VIEWER
+from playcast.body import Bodies
+from playcast.operation import Operation
 from playcast.peer import HEARTBEAT_SECONDS, taken
-from runner.errors import BadInput
+from playcast.problems import Rejection
 from runner.viewer import Viewer
 
+_TYPE = "text/event-stream"
 _HEADERS = {
-    "Content-Type": "text/event-stream",
+    "Content-Type": _TYPE,
     "Cache-Control": "no-store, no-transform",
     "X-Content-Type-Options": "nosniff",
     # Else nginx keeps events back until it has a page full of them.
@@ -33,26 +37,15 @@ _HEADERS = {
 }
 _COMMENT = b":\n\n"
 _COMPLETE = b"event: complete\ndata:\n\n"
-# A link or a picture of another page can make a browser send a GET.
-_BY_GET = frozenset({OperationType.SUBSCRIPTION})
-_BY_POST = frozenset(OperationType)
 MakeContext = Callable[[Viewer, str | None], Context]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What a client asks for."""
-
-    query: str
-    variables: dict[str, Any] | None
-    name: str | None
 
 
 class EventStreams:
     """The handler of one app. It ends its streams when the server stops."""
 
-    def __init__(self, schema: Schema, context: MakeContext) -> None:
+    def __init__(self, schema: PlaycastSchema, context: MakeContext, bodies: Bodies) -> None:
         self._schema = schema
+        self._bodies = bodies
         self._context = context
         self._stopping = asyncio.Event()
 
@@ -66,33 +59,53 @@ class EventStreams:
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """The results of one operation as they come."""
-        if request.method == "POST" and request.content_type != "application/json":
-            return problem(415, "send JSON, with Content-Type: application/json")
-        try:
-            operation = await _operation(request)
-        except BadInput as error:
-            return problem(400, str(error))
+        if media_type(request.headers.get("Accept"), _TYPE) is None:
+            raise Rejection(406, f"answers here are {_TYPE}: accept it, or send the operation to /graphql")
+        operation = await self._operation(request)
+        if request.method == "GET":
+            self._check_safe(operation)
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         context = self._context(request[VIEWER], request.headers.get("Last-Event-ID") or None)
         with suppress(ConnectionError):
             # The headers alone would wait for the first event.
             await taken(request, response.write(_COMMENT))
-            async with aclosing(self._events(operation, context, request.method)) as events:
+            async with aclosing(self._events(operation, context)) as events:
                 async for event in events:
                     # A peer that does not read holds one event, and what fits in the socket.
                     await taken(request, response.write(event))
             await response.write_eof()
         return response
 
-    async def _events(self, operation: Operation, context: Context, method: str) -> AsyncGenerator[bytes, None]:
+    def _check_safe(self, operation: Operation) -> None:
+        """Rejection of a query or mutation: a link or a picture of another page can make a browser send a GET."""
+        with suppress(RequestError):
+            if self._schema.kind_of(operation.query, operation.name) is not OperationType.SUBSCRIPTION:
+                raise Rejection(
+                    405, "by GET only subscriptions are taken: send this by POST", headers={"Allow": "POST"}
+                )
+
+    async def _operation(self, request: web.Request) -> Operation:
+        """What the body or the query string asks for; Rejection if it is nothing of the kind."""
+        if request.method == "POST":
+            return Operation.of(await self._bodies.json(request))
+        given: dict[str, Any] = dict(request.query)
+        # The GraphQL-over-HTTP specification: here an empty name is none.
+        given["operationName"] = given.get("operationName") or None
+        for name in ("variables", "extensions"):
+            try:
+                given[name] = decode(given.get(name) or "{}")
+            except json.JSONDecodeError as error:
+                raise Rejection(400, f"{name}: this is not JSON: {error}") from error
+        return Operation.of(given)
+
+    async def _events(self, operation: Operation, context: Context) -> AsyncGenerator[bytes, None]:
         """Each result as an event, a comment where none came for long, and the end unless the server stops."""
         results = await self._schema.stream(
             operation.query,
             variable_values=operation.variables,
             context_value=context,
             operation_name=operation.name,
-            allowed_operation_types=_BY_GET if method == "GET" else _BY_POST,
         )
         stopping = asyncio.ensure_future(self._stopping.wait())
         coming = asyncio.ensure_future(anext(results, None))
@@ -122,31 +135,9 @@ def _event(result: Any, cursor: str | None) -> bytes:  # noqa: ANN401 (strawberr
         payload = b'{"data":%b}' % result.data.json
     else:
         # Of what was never executed there is no data, not even none.
-        told: dict[str, Any] = {} if isinstance(result, PreExecutionError) else {"data": result.data}
+        told: dict[str, Any] = {} if is_refused(result) else {"data": result.data}
         if result.errors:
             told["errors"] = [error.formatted for error in result.errors]
         payload = encode(told)
     mark = b"" if cursor is None or result.errors else b"id: %b\n" % cursor.encode()
     return b"event: next\n%bdata: %b\n\n" % (mark, payload)
-
-
-async def _operation(request: web.Request) -> Operation:
-    """What the body or the query string asks for; BadInput if it is nothing of the kind."""
-    try:
-        if request.method == "POST":
-            given = decode(await request.read())
-        else:
-            given = dict(request.query)
-            given["variables"] = decode(given.get("variables") or "{}")
-    except json.JSONDecodeError as error:
-        raise BadInput(f"this is not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise BadInput("send one operation, as an object with `query`")
-    query, variables, name = (given.get(key) for key in ("query", "variables", "operationName"))
-    if not isinstance(query, str):
-        raise BadInput("query: send an operation as text")
-    if not isinstance(variables, dict | None):
-        raise BadInput("variables: send an object")
-    if not isinstance(name, str | None):
-        raise BadInput("operationName: send text")
-    return Operation(query, variables, name)

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP POST and `graphql-transport-ws`, hosted by aiohttp."""
+"""What GET of /graphql is: a WebSocket with `graphql-transport-ws`, or GraphiQL."""
 
 import asyncio
 import weakref
@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
-from cross_web import HTTPException
-from strawberry import Schema
 from strawberry.aiohttp.views import AiohttpWebSocketAdapter, GraphQLView
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import NonJsonMessageReceived, WebSocketDisconnected
@@ -16,31 +14,35 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UNSET, UnsetType
 
 from gql.context import Context
+from gql.schema import PlaycastSchema
 from gql.sharing import Encoded
 from gql.wire import decode, encode
+from playcast.accept import media_type
 from playcast.auth import VIEWER, Gate
+from playcast.connection import trust
 from playcast.graphiql import GraphiQL
 from playcast.peer import HEARTBEAT_SECONDS, taken
+from playcast.problems import Rejection, problem
+from playcast.protocol import ProtocolHandler
 from runner.viewer import Viewer
 
 INIT_SECONDS = 10
 MAX_MESSAGE_BYTES = 64 * 1024
 # RFC 6455, 5.5: a control frame holds 125 bytes, of which two are the code.
 MAX_REASON_BYTES = 123
-_NEEDS_ID = frozenset({"subscribe", "complete"})
+SOCKET = web.RequestKey("socket", web.WebSocketResponse)
 
 
 class SocketAdapter(AiohttpWebSocketAdapter):
-    """Lets only well-formed messages in, and never waits for ever for a peer that stopped reading."""
+    """Never waits for ever for a peer that stopped reading."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
-        """Messages of the protocol's shape; anything else closes the socket with 4400."""
-        messages = super().iter_json(ignore_parsing_errors=ignore_parsing_errors)
+        """What comes as JSON; anything else closes the socket with 4400."""
         try:
-            async for message in messages:
-                if not _well_formed(message):
-                    raise NonJsonMessageReceived
+            async for message in super().iter_json(ignore_parsing_errors=ignore_parsing_errors):
                 yield message
+                # Of a client that sends without end the next message is there already: others have their turn too.
+                await asyncio.sleep(0)
         except (ValueError, RecursionError) as error:
             raise NonJsonMessageReceived from error
 
@@ -68,34 +70,33 @@ def _shared(message: Mapping[str, object]) -> bytes | None:
     return b'{"id":%b,"type":"next","payload":{"data":%b}}' % (encode(message["id"]), data.json)
 
 
-def _well_formed(message: object) -> bool:
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return False
-    if message["type"] in _NEEDS_ID and not isinstance(message.get("id"), str):
-        return False
-    if message["type"] != "subscribe":
-        return True
-    payload = message.get("payload")
-    return (
-        isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
-        and isinstance(payload.get("variables"), dict | None)
-        and isinstance(payload.get("operationName"), str | None)
-    )
+def _no_handshake(request: web.Request) -> Rejection:
+    """What is said to who asks for a WebSocket in a way that none can be opened."""
+    if request.headers.get("Sec-WebSocket-Version", "").strip() != "13":
+        headers = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        return Rejection(426, "open the WebSocket with Sec-WebSocket-Version: 13", headers=headers)
+    return Rejection(400, "this is not the handshake of a WebSocket: see RFC 6455, 4.2.1")
+
+
+async def _let_go(request: web.Request) -> None:
+    """End what keeps a socket in memory whose client has left without a word: its heartbeat, for 20 seconds."""
+    socket = request.get(SOCKET)
+    if socket is not None and not socket.closed:
+        await socket.close(code=WSCloseCode.ABNORMAL_CLOSURE)
 
 
 class PlaycastView(GraphQLView[Context, None]):
     """The view of one app. It keeps track of its sockets, to close them when the server stops."""
 
     websocket_adapter_class = SocketAdapter
+    graphql_transport_ws_handler_class = ProtocolHandler
 
     def __init__(
-        self, schema: Schema, context: Callable[[Viewer | None], Context], gate: Gate, graphiql: GraphiQL | None
+        self, schema: PlaycastSchema, context: Callable[[Viewer | None], Context], gate: Gate, graphiql: GraphiQL | None
     ) -> None:
         super().__init__(
             schema,
-            graphql_ide="graphiql" if graphiql is not None else None,
-            allow_queries_via_get=False,
+            graphql_ide=None,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
         )
@@ -103,27 +104,41 @@ class PlaycastView(GraphQLView[Context, None]):
         self._gate = gate
         self._graphiql = graphiql
         self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
+        self._requests: dict[Context, web.Request] = {}
 
-    async def get_context(
-        self,
-        request: web.Request,
-        response: web.Response | web.WebSocketResponse,  # noqa: ARG002 (the signature is strawberry's)
-    ) -> Context:
-        """The context of one request or socket."""
-        return self._context(request.get(VIEWER))
-
-    async def render_graphql_ide(self, request: web.Request) -> web.StreamResponse:  # type: ignore[override]  # a file
-        """What a browser gets that opens this address."""
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """A socket, GraphiQL, or what to do instead."""
+        if request.method == "GET" and self.is_websocket_request(request):
+            context = self._context(request.get(VIEWER))
+            self._requests[context] = request
+            try:
+                return await self.run(request, context)
+            finally:
+                del self._requests[context]
+                await _let_go(request)
+        if request.headers.get("Upgrade", "").strip().lower() == "websocket":
+            raise _no_handshake(request)
+        if "query" in request.query:
+            raise Rejection(405, "operations are taken by POST alone", headers={"Allow": "POST"})
+        if media_type(request.headers.get("Accept"), "text/html") is None:
+            raise Rejection(405, "send an operation by POST, or open a WebSocket here", headers={"Allow": "POST"})
         if self._graphiql is None:
-            raise HTTPException(404, "Not Found")
+            raise Rejection(404, "there is no page at this address: send operations by POST")
         return self._graphiql.show(signed_in=VIEWER in request)
+
+    async def reject_websocket(self, request: web.Request) -> web.Response:
+        """What a page of another site gets."""
+        return problem(request, Rejection(403, "pages of other sites cannot use this server"))
 
     async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
         """Take the token from the first message, unless a header has brought it already."""
+        request = self._requests[context]
         if context.given_viewer is None:
-            context.given_viewer = self._gate.viewer_for((context.connection_params or {}).get("token"))
+            token = (context.connection_params or {}).get("token")
+            context.given_viewer = await self._gate.viewer_of_token(token, request.remote)
         if context.given_viewer is None:
             raise ConnectionRejectionError
+        trust(request)
         unset: UnsetType = UNSET
         return unset
 
@@ -137,6 +152,7 @@ class PlaycastView(GraphQLView[Context, None]):
         )
         await socket.prepare(request)
         self._sockets.add(socket)
+        request[SOCKET] = socket
         return socket
 
     async def close_sockets(self) -> None:

@@ -1,5 +1,6 @@
 """Node, and the packages that client programs of tests need, installed once for each lock file."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -41,3 +42,21 @@ def prepare(node: Node) -> Path:
             subprocess.run(command, cwd=ROOM, env=node.environment, check=True, capture_output=True, timeout=180)
             done.write_bytes(lock)
     return ROOM
+
+
+async def run(program: str, *words: str, given: bytes = b"") -> bytes:
+    """What a program of tests/node prints; it must end well."""
+    node = require_node()
+    folder = await asyncio.to_thread(prepare, node)
+    await asyncio.to_thread(shutil.copyfile, PROGRAMS / program, folder / program)
+    process = await asyncio.create_subprocess_exec(
+        *(node.node, program, *words),
+        cwd=folder,
+        env={},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, said = await asyncio.wait_for(process.communicate(given), 200)
+    assert (process.returncode, said.decode()) == (0, "")
+    return out

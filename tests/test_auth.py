@@ -55,11 +55,14 @@ async def answer(api: Api, method: str, path: str, headers: dict[str, str], **gi
 
 @pytest.mark.parametrize("headers", WRONG, ids=[str(headers.get("Authorization")) for headers in WRONG])
 async def test_nothing_without_the_token(guarded: Api, data_dir: Path, headers: dict[str, str]) -> None:
-    refusal = '{"error": "send the token as `Authorization: Bearer \\u2026`"}'
+    message = "send the token as `Authorization: Bearer …`"
     for method, path in GUARDED:
         async with guarded.client.request(method, path, headers=headers) as response:
             assert (path, response.status, response.headers.get("WWW-Authenticate")) == (path, 401, "Bearer")
-            assert await response.text() == ("" if method == "HEAD" else refusal)
+            told: Any = {"error": message, "code": "UNAUTHENTICATED"}
+            if path == "/graphql":
+                told = {"errors": [{"message": message, "extensions": {"code": "UNAUTHENTICATED"}}]}
+            assert (await response.read() == b"") if method == "HEAD" else (await response.json() == told)
     for path, said in (("/healthz", "ok\n"), ("/readyz", "ready\n")):
         assert await answer(guarded, "GET", path, headers) == (200, said)
     await assert_untouched(data_dir)
@@ -139,10 +142,12 @@ async def test_a_wrong_header_is_not_made_good_by_the_first_message(guarded: Api
 
 
 async def test_without_a_token_only_this_machine_is_answered(api: Api) -> None:
-    refusal = (403, '{"error": "this server has no token, so it answers to localhost only"}')
+    message = "this server has no token, so it answers to localhost only"
+    refusal = (403, f'{{"error":"{message}","code":"FORBIDDEN"}}')
+    graphql = (403, f'{{"errors":[{{"message":"{message}","extensions":{{"code":"FORBIDDEN"}}}}]}}')
     for host in ("evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"):
         assert await answer(api, "GET", "/metrics", {"Host": host}) == refusal
-        assert await answer(api, "POST", "/graphql", {"Host": host}, json=VIEWER) == refusal
+        assert await answer(api, "POST", "/graphql", {"Host": host}, json=VIEWER) == graphql
         assert (await answer(api, "GET", "/healthz", {"Host": host}))[0] == 200
         with pytest.raises(WSServerHandshakeError) as socket:
             await first_answers(api, {}, Host=host)

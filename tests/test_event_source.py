@@ -278,23 +278,29 @@ async def test_without_a_token_other_sites_get_no_stream(api: Api, foreign: dict
     for method in ("GET", "POST"):
         given: JSON = {"params": {"query": UPDATES}} if method == "GET" else {"json": {"query": UPDATES}}
         async with api.client.request(method, PATH, headers=foreign, **given) as response:
-            assert (response.status, await response.json()) == (
-                403,
-                {"error": "pages of other sites cannot use this server"},
-            )
+            assert response.status == 403
+            told = refused(await response.json())
+            assert told == ("FORBIDDEN", "pages of other sites cannot use this server")
+
+
+def refused(answer: JSON) -> tuple[str, str]:
+    """Code and message of the one error of an answer that holds nothing else."""
+    assert list(answer) == ["errors"]
+    (error,) = answer["errors"]
+    assert sorted(error) == ["extensions", "message"]
+    return error["extensions"]["code"], error["message"]
 
 
 async def test_by_get_there_are_subscriptions_alone(api: Api, data_dir: Path) -> None:
     server = await api.create_server()
     variables = json.dumps({"input": {"recipe": "demo", "serverIds": [server]}})
-    for query, kind in ((RUN, "mutations"), ("{ viewer { name } }", "queries")):
+    for query in (RUN, "{ viewer { name } }", "query A { viewer { name } } fragment F on Query { viewer { name } }"):
         async with api.client.get(PATH, params={"query": query, "variables": variables}) as response:
-            ((_, _, payload), (end, _, _)) = parse(await response.read())
-        assert (payload["errors"][0]["message"], "data" in payload, end) == (
-            f"{kind} are not allowed",
-            False,
-            "complete",
-        )
+            assert (response.status, response.headers["Allow"]) == (405, "POST")
+            assert refused(await response.json()) == (
+                "METHOD_NOT_ALLOWED",
+                "by GET only subscriptions are taken: send this by POST",
+            )
     assert await ProvisionJob.all().count() == 0
 
 
@@ -318,9 +324,13 @@ async def test_what_cannot_run_is_told_and_complete(api: Api, query: str, said: 
 
 MALFORMED: dict[str, tuple[JSON, int, str]] = {
     "no type": ({"data": "{}"}, 415, "send JSON, with Content-Type: application/json"),
-    "no JSON": ({"data": "{", "headers": {"Content-Type": "application/json"}}, 400, "this is not JSON: "),
-    "deep": ({"data": "[" * 100_000, "headers": {"Content-Type": "application/json"}}, 400, "this is not JSON: "),
-    "list": ({"json": [{"query": UPDATES}]}, 400, "send one operation, as an object with `query`"),
+    "no JSON": ({"data": "{", "headers": {"Content-Type": "application/json"}}, 400, "the body is not JSON: "),
+    "deep": ({"data": "[" * 100_000, "headers": {"Content-Type": "application/json"}}, 400, "the body is not JSON: "),
+    "list": (
+        {"json": [{"query": UPDATES}]},
+        400,
+        "send one operation, as an object with `query`: there are no batches",
+    ),
     "no query": ({"json": {}}, 400, "query: send an operation as text"),
     "query": ({"json": {"query": [UPDATES]}}, 400, "query: send an operation as text"),
     "variables": ({"json": {"query": UPDATES, "variables": [1]}}, 400, "variables: send an object"),
@@ -332,7 +342,8 @@ MALFORMED: dict[str, tuple[JSON, int, str]] = {
 async def test_malformed_requests(api: Api, data_dir: Path, given: JSON, status: int, said: str) -> None:
     async with api.client.post(PATH, **given) as response:
         assert response.status == status
-        assert (await response.json())["error"].startswith(said)
+        code, message = refused(await response.json())
+        assert (code, message.startswith(said)) == ("UNSUPPORTED_MEDIA_TYPE" if status == 415 else "BAD_REQUEST", True)
     for params in ({}, {"query": UPDATES, "variables": "{"}, {"query": UPDATES, "variables": "[]"}):
         async with api.client.get(PATH, params=params) as response:
             assert response.status == 400

@@ -58,8 +58,8 @@ async def test_the_cookie_opens_what_the_token_opens(guarded: Api) -> None:
     assert await viewer(guarded, **headers) == (200, SAID)
     async with guarded.client.get("/metrics", headers=headers) as response:
         assert response.status == 200
-    # Another token gives another name, so that two servers on one machine do not sign each other out.
-    assert name == Sessions(TOKEN).name != Sessions("another-horse").name
+    # Another port gives another name, so that two servers on one machine do not sign each other out.
+    assert name == f"playcast_{guarded.client.port}"
 
 
 async def test_a_socket_opens_with_the_cookie_alone(guarded: Api) -> None:
@@ -90,17 +90,19 @@ async def test_behind_tls_the_cookie_stays_there(guarded: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "error"),
     [
+        ({"token": "x" * 5000}, 413, "the body is too large: send at most 4096 bytes"),
         ({"token": "wrong-horse"}, 401, "this is not the token of this server"),
         ({"token": ""}, 401, "this is not the token of this server"),
         ({"token": None}, 400, 'token: send {"token": "…"}'),
         ({}, 400, 'token: send {"token": "…"}'),
         ([TOKEN], 400, 'token: send {"token": "…"}'),
-        (TOKEN, 400, 'token: send {"token": "…"}'),
+        (TOKEN, 400, "the body is not JSON: not an object: line 1 column 1 (char 0)"),
     ],
 )
 async def test_no_cookie_without_the_token(guarded: Api, body: object, status: int, error: str) -> None:
     answer = await sign_in(guarded, body)
-    assert (answer[0], json.loads(answer[1]), answer[2]) == (status, {"error": error}, "")
+    code = {400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 413: "PAYLOAD_TOO_LARGE"}[status]
+    assert (answer[0], json.loads(answer[1]), answer[2]) == (status, {"error": error, "code": code}, "")
 
 
 async def test_forms_cannot_sign_in(guarded: Api) -> None:
@@ -131,7 +133,8 @@ async def test_pages_of_other_sites_get_nothing(guarded: Api, foreign: dict[str,
 
 @pytest.mark.parametrize("foreign", FOREIGN, ids=[str(one) for one in FOREIGN])
 async def test_without_a_token_other_sites_can_start_nothing(api: Api, foreign: dict[str, str]) -> None:
-    assert await viewer(api, **foreign) == (403, '{"error": "pages of other sites cannot use this server"}')
+    told = '{"errors":[{"message":"pages of other sites cannot use this server","extensions":{"code":"FORBIDDEN"}}]}'
+    assert await viewer(api, **foreign) == (403, told)
     own = {"Sec-Fetch-Site": "same-origin", "Origin": str(api.client.make_url("/")).rstrip("/")}
     assert (await viewer(api, **own))[0] == 200
 
@@ -149,15 +152,15 @@ async def test_a_cookie_that_was_made_up_opens_nothing(guarded: Api, change: str
     assert (await viewer(guarded, Cookie=f"{name}={made_up}"))[0] == 401
 
 
-def request_with(sessions: Sessions, value: str) -> web.Request:
-    found: Any = SimpleNamespace(cookies={sessions.name: value}, headers={})
+def request_with(value: str) -> web.Request:
+    found: Any = SimpleNamespace(cookies={"playcast_80": value}, headers={}, host="here:80")
     return cast("web.Request", found)
 
 
 def test_a_cookie_runs_out() -> None:
     now = 1_000_000.0
     sessions = Sessions(TOKEN, lambda: now)
-    request = request_with(sessions, sessions.issue())
+    request = request_with(sessions.issue())
     now += SESSION_SECONDS - 1
     assert sessions.holds(request)
     now += 1
@@ -167,8 +170,8 @@ def test_a_cookie_runs_out() -> None:
 def test_a_cookie_of_another_token_opens_nothing() -> None:
     other = Sessions("another-horse")
     sessions = Sessions(TOKEN)
-    assert sessions.holds(request_with(sessions, sessions.issue()))
-    assert not sessions.holds(request_with(sessions, other.issue()))
+    assert sessions.holds(request_with(sessions.issue()))
+    assert not sessions.holds(request_with(other.issue()))
 
 
 async def test_a_wrong_token_is_not_made_good_by_the_cookie(guarded: Api) -> None:
@@ -180,4 +183,27 @@ async def test_signing_out_takes_the_cookie_back(guarded: Api) -> None:
     async with guarded.client.delete("/session") as response:
         assert response.status == 204
         (name,) = SimpleCookie(response.headers["Set-Cookie"])
-        assert (name, "Max-Age=0" in response.headers["Set-Cookie"]) == (Sessions(TOKEN).name, True)
+        name_here = f"playcast_{guarded.client.port}"
+        assert (name, "Max-Age=0" in response.headers["Set-Cookie"]) == (name_here, True)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("play.example", "playcast"),
+        ("play.example:8443", "playcast_8443"),
+        ("[::1]:3001", "playcast_3001"),
+        ("127.0.0.1:80", "playcast_80"),
+        ("play.example:99999", "playcast"),
+        ("a b", "playcast"),
+    ],
+)
+async def test_the_cookie_says_nothing_of_the_token(start_app: StartApp, host: str, name: str) -> None:
+    """Its name is told to everybody: were it made from the token, each guess could be tried at home."""
+    api = await start_app(token=TOKEN)
+    async with api.client.delete("/session", headers={"Host": host}) as response:
+        assert list(SimpleCookie(response.headers["Set-Cookie"])) == [name]
+    _, _, cookie = await sign_in(api, Host=host)
+    assert list(SimpleCookie(cookie)) == [name]
+    headers = {"Host": host, "Cookie": cookie.partition(";")[0]}
+    assert (await viewer(api, **headers))[0] == 200

@@ -1,6 +1,7 @@
 """The socket: what is no message, the protocol's own rules, and that nobody who leaves is remembered."""
 
 import asyncio
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -68,10 +69,13 @@ async def test_only_the_one_protocol_is_spoken(api: Api, quiet: None, protocols:
 
 
 NOT_JSON = "WebSocket message must be valid JSON"
+NO_ID = "`id` is text, and not empty"
+NO_PAYLOAD = "`payload` is an object or null"
+ANY: list[object] = ["x", 0, [], False]
 MALFORMED: dict[str, tuple[str | bytes, str]] = {
     "no JSON": ("{", NOT_JSON),
     "nothing": ("", NOT_JSON),
-    "list": ("[]", NOT_JSON),
+    "list": ("[]", "a message is a JSON object"),
     "text": ('"ping"', NOT_JSON),
     "number": ("5", NOT_JSON),
     "null": ("null", NOT_JSON),
@@ -79,28 +83,40 @@ MALFORMED: dict[str, tuple[str | bytes, str]] = {
     "digits": ('{"type": "ping", "payload": ' + "9" * 5000 + "}", NOT_JSON),
     "arrays": ("[" * 60_000, NOT_JSON),
     "objects": ('{"a":' * 12_000, NOT_JSON),
-    "no type": ('{"id": "1"}', NOT_JSON),
-    "type of a wrong type": ('{"type": ["subscribe"]}', NOT_JSON),
-    "unknown type": ('{"type": "start"}', "Unknown message type: start"),
-    "endless type": (json.dumps({"type": "ü" * 5000}), "Unknown message type: " + "ü" * 50),
-    "half a letter": ('{"type": "\\ud800"}', "Unknown message type: \\ud800"),
-    "no id": (json.dumps({"type": "subscribe", "payload": VIEWER}), NOT_JSON),
-    "numeric id": (subscribe(1), NOT_JSON),
-    "complete without id": ('{"type": "complete"}', NOT_JSON),
-    "no payload": ('{"type": "subscribe", "id": "1"}', NOT_JSON),
-    "payload as text": ('{"type": "subscribe", "id": "1", "payload": "{ viewer { name } }"}', NOT_JSON),
-    "no query": (subscribe(variables={}), NOT_JSON),
-    "query of a wrong type": (subscribe(query=["{ viewer { name } }"]), NOT_JSON),
-    "variables as list": (subscribe(**VIEWER, variables=[1]), NOT_JSON),
-    "numeric operation name": (subscribe(**VIEWER, operationName=5), NOT_JSON),
-    "unknown operation": (subscribe(**VIEWER, operationName="X"), 'Unknown operation named "X".'),
-    "no GraphQL": (subscribe(query="{"), "Syntax Error: Expected Name, found <EOF>."),
-    "no end of it": (
-        subscribe(query="{ " + "a " * 2001),
-        "Syntax Error: Document contains more than 2000 tokens. Parsing aborted.",
+    "no type": ('{"id": "1"}', "a message has a `type`, which is text"),
+    "type of a wrong type": ('{"type": ["subscribe"]}', "a message has a `type`, which is text"),
+    "unknown type": ('{"type": "start"}', "a client sends no message of the type start"),
+    "message of a server": ('{"type": "connection_ack"}', "a client sends no message of the type connection_ack"),
+    "result of a client": (
+        '{"id": "1", "type": "next", "payload": {"data": null}}',
+        "a client sends no message of the type next",
     ),
+    "endless type": (json.dumps({"type": "ü" * 5000}), "a client sends no message of the type " + "ü" * 42),
+    "half a letter": ('{"type": "\\ud800"}', "a client sends no message of the type \\ud800"),
+    "no id": (json.dumps({"type": "subscribe", "payload": VIEWER}), f"subscribe: {NO_ID}"),
+    "numeric id": (subscribe(1), f"subscribe: {NO_ID}"),
+    "empty id": (subscribe(""), f"subscribe: {NO_ID}"),
+    "null id": (subscribe(None), f"subscribe: {NO_ID}"),
+    "complete without id": ('{"type": "complete"}', f"complete: {NO_ID}"),
+    "complete with an empty id": ('{"type": "complete", "id": ""}', f"complete: {NO_ID}"),
+    "no payload": ('{"type": "subscribe", "id": "1"}', "subscribe: `payload` is an object"),
+    "payload as text": (
+        '{"type": "subscribe", "id": "1", "payload": "{ viewer { name } }"}',
+        "subscribe: `payload` is an object",
+    ),
+    "no query": (subscribe(variables={}), "subscribe: `query` is text"),
+    "query of a wrong type": (subscribe(query=["{ viewer { name } }"]), "subscribe: `query` is text"),
+    "query of null": (subscribe(query=None), "subscribe: `query` is text"),
+    "variables as list": (subscribe(**VIEWER, variables=[1]), "subscribe: `variables` is an object or null"),
+    "variables as text": (subscribe(**VIEWER, variables="{}"), "subscribe: `variables` is an object or null"),
+    "extensions as list": (subscribe(**VIEWER, extensions=[]), "subscribe: `extensions` is an object or null"),
+    "extensions as number": (subscribe(**VIEWER, extensions=0), "subscribe: `extensions` is an object or null"),
+    "numeric operation name": (subscribe(**VIEWER, operationName=5), "subscribe: `operationName` is text or null"),
     "binary": (b'{"type": "ping"}', "WebSocket message type must be text"),
-    "second init, bad payload": ('{"type": "connection_init", "payload": []}', "Invalid connection init payload"),
+    **{
+        f"{kind} with {payload!r}": (json.dumps({"type": kind, "payload": payload}), f"{kind}: {NO_PAYLOAD}")
+        for kind, payload in itertools.product(("connection_init", "ping", "pong"), ANY)
+    },
 }
 
 
@@ -278,3 +294,36 @@ def cut(api: Api) -> None:
         assert isinstance(handler, RequestHandler)
         assert handler.transport is not None
         handler.transport.abort()
+
+
+async def test_a_peer_that_answers_no_ping_is_let_go(start_app: StartApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playcast.view.HEARTBEAT_SECONDS", 0.5)
+    api = await start_app()
+    async with api.client.ws_connect("/graphql", protocols=[PROTOCOL], autoping=False) as socket:
+        await socket.send_str(INIT)
+        assert (await socket.receive(timeout=30)).type is WSMsgType.TEXT
+        assert (await socket.receive(timeout=30)).type is WSMsgType.PING
+        while (await socket.receive(timeout=30)).type is WSMsgType.PING:
+            pass
+        assert socket.closed
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code"),
+    [
+        ({"Sec-WebSocket-Version": "12"}, 426, "UPGRADE_REQUIRED"),
+        ({"Sec-WebSocket-Version": None}, 426, "UPGRADE_REQUIRED"),
+        ({"Sec-WebSocket-Key": "short"}, 400, "BAD_REQUEST"),
+        ({"Sec-WebSocket-Key": None}, 400, "BAD_REQUEST"),
+        ({"Connection": "close"}, 400, "BAD_REQUEST"),
+    ],
+)
+async def test_what_is_no_handshake(api: Api, changed: dict[str, str | None], status: int, code: str) -> None:
+    handshake = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+                 "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol": PROTOCOL}  # fmt: skip
+    headers = {name: value for name, value in {**handshake, **changed}.items() if value is not None}
+    async with api.client.get("/graphql", headers=headers) as response:
+        told = (await response.json())["errors"][0]["extensions"]
+        assert (response.status, told) == (status, {"code": code})
+        if status == 426:
+            assert response.headers["Sec-WebSocket-Version"] == "13"

@@ -9,7 +9,7 @@ from gql.connection import PageInfo, Slice, Window, cursor_of, sized
 from gql.context import Info
 from gql.enums import FailureReason, JobStatus
 from gql.ids import global_id
-from gql.scalars import JSON
+from gql.scalars import JSON, BigInt
 from gql.types.event import JobEventConnection
 from gql.types.host import JobHost
 from gql.types.log import JobLogPage, clamped
@@ -47,7 +47,10 @@ class ProvisionJob(Node):
     log_path: str | None = strawberry.field(
         description="Path of the raw log, relative to the data directory, e.g. jobs/123/ansible.log."
     )
-    log_size: int = strawberry.field(description="Bytes stored so far (at most the largest Int).")
+    log_bytes: BigInt = strawberry.field(description="Bytes of the log stored so far.")
+    log_size: int = strawberry.field(
+        description="The same as an Int, and so at most 2147483647, which is less than 2 GiB: use `logBytes`."
+    )
     progress: float | None = strawberry.field(
         description="0..1 while running, from tasks seen against tasks planned; null when not known."
     )
@@ -79,6 +82,7 @@ class ProvisionJob(Node):
             ended_at=row.ended_at,
             log_path=row.log_path,
             progress=row.progress,
+            log_bytes=BigInt(row.log_size),
             log_size=clamped(row.log_size),
             line_count=clamped(row.line_count),
             log_pruned_at=row.log_pruned_at,

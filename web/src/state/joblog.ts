@@ -41,7 +41,7 @@ export interface JobLog {
 }
 
 export interface Wanted {
-  job: { id: string; number: number; logSize: number; status: string };
+  job: { id: string; number: number; logBytes: number; status: string };
   /** Whether a long log is read from its start. */
   all: boolean;
   readAll: () => void;
@@ -145,7 +145,7 @@ function useFollower(room: RefObject<HTMLDivElement | null>, { job, all, line: f
     });
     drawn.follow = follow;
     view.current = drawn;
-    void follower.start(job.logSize, all || first !== null);
+    void follower.start(job.logBytes, all || first !== null);
     return () => {
       follower.close();
       drawn.close();

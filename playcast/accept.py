@@ -1,0 +1,42 @@
+"""What a client takes, and how much it likes it: lists with qualities, RFC 9110, 12.4 and 12.5."""
+
+import re
+
+_QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+
+
+def qualities(header: str) -> dict[str, float]:
+    """The quality of each member of an `Accept` or `Accept-Encoding` header, in its order; 1 where it names none.
+
+    A quality that is none leaves its member out. Other parameters are not looked at.
+    """
+    found: dict[str, float] = {}
+    for member in header.split(","):
+        name, *parameters = (part.strip().lower() for part in member.split(";"))
+        weights = [value.strip() for key, _, value in (one.partition("=") for one in parameters) if key.strip() == "q"]
+        if name and all(_QUALITY.fullmatch(weight) for weight in weights[:1]):
+            found.setdefault(name, float(weights[0]) if weights else 1.0)
+    return found
+
+
+def media_type(header: str | None, usual: str, *by_name: str) -> str | None:
+    """The type that a client gets: `usual`, or one of `by_name` that it names and likes no less; None if it takes none.
+
+    Wildcards stand for `usual` alone, and so does a header that is missing.
+    """
+    asked = qualities(header) if header is not None and header.strip() else {"*/*": 1.0}
+    ranges = (usual, f"{usual.partition('/')[0]}/*", "*/*")
+    quality = next((asked[one] for one in ranges if one in asked), 0.0)
+    for kind in by_name:
+        if asked.get(kind, 0.0) > 0 and asked[kind] >= quality:
+            return kind
+    return usual if quality > 0 else None
+
+
+def takes_gzip(header: str | None) -> bool:
+    """Whether a client likes an answer compressed with gzip no less than a plain one; without a header it does not."""
+    asked = qualities(header or "")
+    gzip = asked.get("gzip", asked.get("x-gzip", asked.get("*", 0.0)))
+    # Plain answers are taken unless a client says otherwise.
+    plain = asked.get("identity", asked.get("*", 0.0) if gzip else 1.0)
+    return gzip > 0 and gzip >= plain

@@ -1,0 +1,58 @@
+"""GraphQL over HTTP POST at /graphql, as the GraphQL-over-HTTP specification has it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from strawberry.types import ExecutionResult
+
+from gql.context import Context
+from gql.request import is_refused
+from gql.schema import PlaycastSchema
+from gql.wire import encode
+from playcast.accept import media_type
+from playcast.auth import VIEWER
+from playcast.body import Bodies
+from playcast.operation import Operation
+from playcast.problems import Rejection
+from runner.viewer import Viewer
+
+JSON = "application/json"
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+
+
+class Post:
+    """The handler of one app."""
+
+    def __init__(self, schema: PlaycastSchema, context: Callable[[Viewer], Context], bodies: Bodies) -> None:
+        self._schema = schema
+        self._bodies = bodies
+        self._context = context
+
+    async def respond(self, request: web.Request) -> web.Response:
+        """The result of one query or mutation."""
+        kind = media_type(request.headers.get("Accept"), JSON, GRAPHQL_RESPONSE)
+        if kind is None:
+            raise Rejection(406, f"answers here are {JSON} or {GRAPHQL_RESPONSE}: accept one of them")
+        operation = Operation.of(await self._bodies.json(request))
+        result = await self._schema.execute(
+            operation.query,
+            variable_values=operation.variables,
+            context_value=self._context(request[VIEWER]),
+            operation_name=operation.name,
+        )
+        return _answer(result, kind)
+
+
+def _answer(result: ExecutionResult, kind: str) -> web.Response:
+    told: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        told["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        told["extensions"] = result.extensions
+    status = 200
+    if kind == GRAPHQL_RESPONSE and is_refused(result):
+        # Clients of the older type take any other status than 200 for a broken server.
+        status = 400
+        del told["data"]
+    return web.Response(body=encode(told), status=status, content_type=kind, charset="utf-8")
