@@ -9,7 +9,7 @@ from strawberry.dataloader import DataLoader
 
 from gql import loaders
 from gql.connection import Window
-from gql.loaders import loader, page_loader
+from gql.loaders import Asking, loader, page_loader
 from models import JobEvent, JobHost, ProvisionJob, Server
 from runner.engine import Engine
 from runner.events import read_events
@@ -43,6 +43,7 @@ class Context:
         self.resumed_after = resumed_after
         # Of what a subscription with cursors sent last. It means something only where there is one operation.
         self.cursor: str | None = None
+        self.asking = Asking()
 
     @property
     def viewer(self) -> Viewer:
@@ -54,37 +55,37 @@ class Context:
     @cached_property
     def tags(self) -> DataLoader[int, list[str]]:
         """The tags of a server."""
-        return loader(tags_of)
+        return loader(tags_of, self.asking)
 
     @cached_property
     def job_servers(self) -> DataLoader[int, list[Server]]:
         """The servers of a job."""
-        return loader(loaders.job_servers)
+        return loader(loaders.job_servers, self.asking)
 
     @cached_property
     def job_hosts(self) -> DataLoader[int, list[JobHost]]:
         """The hosts of a job."""
-        return loader(loaders.job_hosts)
+        return loader(loaders.job_hosts, self.asking)
 
     @cached_property
     def waits(self) -> DataLoader[int, list[Wait]]:
         """Who stands in the way of a job."""
-        return loader(waits_of)
+        return loader(waits_of, self.asking)
 
     @cached_property
     def holders(self) -> DataLoader[int, ProvisionJob | None]:
         """The job that holds a server."""
-        return loader(loaders.holders)
+        return loader(loaders.holders, self.asking)
 
     @cached_property
     def jobs(self) -> DataLoader[int, ProvisionJob | None]:
         """A job by its number."""
-        return loader(loaders.jobs)
+        return loader(loaders.jobs, self.asking)
 
     @cached_property
     def servers(self) -> DataLoader[int, Server | None]:
         """A server by its number."""
-        return loader(loaders.servers)
+        return loader(loaders.servers, self.asking)
 
     @cached_property
     def server_jobs(self) -> DataLoader[tuple[int, Window], list[ProvisionJob]]:
@@ -93,7 +94,7 @@ class Context:
         async def read(server_ids: Sequence[int], window: Window) -> dict[int, list[ProvisionJob]]:
             return await newest_on(self.viewer, server_ids, window.most, window.after)
 
-        return page_loader(read)
+        return page_loader(read, self.asking)
 
     @cached_property
     def last_jobs(self) -> DataLoader[int, ProvisionJob | None]:
@@ -103,7 +104,7 @@ class Context:
             newest = await newest_on(self.viewer, server_ids, 1)
             return {server_id: jobs[0] if jobs else None for server_id, jobs in newest.items()}
 
-        return loader(read)
+        return loader(read, self.asking)
 
     @cached_property
     def job_counts(self) -> DataLoader[int, int]:
@@ -112,7 +113,7 @@ class Context:
         async def read(server_ids: Sequence[int]) -> dict[int, int]:
             return await counts_on(self.viewer, server_ids)
 
-        return loader(read)
+        return loader(read, self.asking)
 
     @cached_property
     def events(self) -> DataLoader[tuple[int, Window], list[JobEvent]]:
@@ -121,7 +122,7 @@ class Context:
         async def read(job_ids: Sequence[int], window: Window) -> dict[int, list[JobEvent]]:
             return await read_events(self.viewer, job_ids, window.most, window.after or 0)
 
-        return page_loader(read)
+        return page_loader(read, self.asking)
 
     @cached_property
     def recipes(self) -> DataLoader[str, Recipe | None]:
@@ -131,7 +132,7 @@ class Context:
             known = {recipe.name: recipe for recipe in await self.engine.recipes.all()}
             return {name: known.get(name) for name in names}
 
-        return loader(read)
+        return loader(read, self.asking)
 
 
 Info = strawberry.Info[Context, None]

@@ -12,7 +12,17 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 from gql.enums import ErrorCode
 from runner.errors import BadInput, Problem
 
-CODES: dict[type[BaseException], str] = {BadInput: "BAD_USER_INPUT", PermissionError: "UNAUTHENTICATED"}
+
+class AnswerTooLarge(BadInput):
+    """The answer became larger than any may be."""
+
+
+# The first that fits counts.
+CODES: dict[type[BaseException], str] = {
+    AnswerTooLarge: "COST_LIMIT_EXCEEDED",
+    BadInput: "BAD_USER_INPUT",
+    PermissionError: "UNAUTHENTICATED",
+}
 
 
 @strawberry.type(

@@ -1,13 +1,16 @@
 """Which operation of its document a request means, and what is wrong with a request of which nothing is executed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from gql.cost import Cost, cost_of
+from gql.documents import Document
 from gql.errors import RequestError
 from runner.errors import quoted
 
@@ -23,31 +26,28 @@ _WAYS = {
 }
 
 
-Parse = Callable[[str], DocumentNode]
-"""Gives the document of a text, or raises GraphQLError."""
+@dataclass(frozen=True)
+class Asked:
+    """The operation that a request means, and what it may cost; `cost` is None where its document has faults."""
+
+    document: Document
+    kind: OperationType
+    cost: Cost | None
 
 
-def kind_of(parse: Parse, query: str, name: str | None) -> OperationType:
-    """The kind of the operation that a request means; RequestError if it means none."""
-    try:
-        document = parse(query)
-    except GraphQLError as error:
-        message = error.message if query.strip() else "the query is empty: send an operation"
-        raise RequestError.of(error, "GRAPHQL_PARSE_FAILED", message) from error
-    return OperationType(_chosen(document, name).operation.value)
+def asked(schema: GraphQLSchema, document: Document, name: str | None, variables: Mapping[str, Any]) -> Asked:
+    """What a request means; RequestError if it means nothing, or is beyond a limit of its size."""
+    if document.node is None:
+        raise document.faults[0]
+    operation = _chosen(document.node, name)
+    cost = None if document.faults else cost_of(schema, document.node, operation, variables)
+    return Asked(document, OperationType(operation.operation.value), cost)
 
 
-def refusal(
-    parse: Parse, query: str | None, name: str | None, allowed: Iterable[OperationType] | None
-) -> RequestError | None:
-    """Why a request is not executed at all; None if its operation can be, and is of a kind that is `allowed`."""
-    try:
-        kind = kind_of(parse, query or "", name)
-    except RequestError as error:
-        return error
-    if allowed is None or kind in allowed:
-        return None
-    return RequestError(_WAYS[kind], extensions={"code": "OPERATION_NOT_ALLOWED"})
+def check_allowed(kind: OperationType, allowed: Iterable[OperationType] | None) -> None:
+    """RequestError if an operation cannot be sent in the way that it was; None allows each kind."""
+    if allowed is not None and kind not in allowed:
+        raise RequestError(_WAYS[kind], extensions={"code": "OPERATION_NOT_ALLOWED"})
 
 
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

@@ -1,27 +1,28 @@
 """The schema: types, limits and caches tied together."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from functools import partial
-from typing import Any
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import Any, Self
 
 import structlog
-from graphql import ASTValidationRule, GraphQLError, ValidationContext, ValidationRule
+from graphql import GraphQLError
 from strawberry import Schema
-from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
-from strawberry.extensions.max_aliases import create_validator as alias_rule
-from strawberry.extensions.query_depth_limiter import create_validator as depth_rule
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from gql.errors import CodedErrors, is_away, is_bug
+from gql.cost import MAX_ROWS, too_dear
+from gql.documents import Documents, Prepared
+from gql.errors import CodedErrors, RequestError, is_away, is_bug
+from gql.executor import ROWS_FOR_EACH
 from gql.mutations import Mutation
 from gql.published import printed, publish
 from gql.queries import Query
-from gql.request import kind_of, refusal
+from gql.request import Asked, asked, check_allowed, is_refused
 from gql.scalars import SCALARS
 from gql.sharing import make_payloads, sharing_executor
 from gql.subscriptions import Subscription
@@ -30,51 +31,31 @@ from gql.types.host import JobHost
 from gql.types.job import ProvisionJob
 from gql.types.server import Server
 
-MAX_DEPTH = 12
-MAX_ALIASES = 50
-MAX_TOKENS = 2000
-CACHED_DOCUMENTS = 500
-
-_Depth = depth_rule(MAX_DEPTH, should_ignore=None, callback=None)
-
-
-class _DepthOfKnown(_Depth):  # type: ignore[misc, valid-type]  # strawberry makes the class at run time
-    """A fragment that is not there is left to GraphQL's own rule, which tells the client."""
-
-    def __init__(self, context: ValidationContext) -> None:
-        try:
-            super().__init__(context)
-        except KeyError:
-            ValidationRule.__init__(self, context)
-
-
-# Made once: the rules are part of the validation cache's key, and a new class per request would empty it.
-_RULES: list[type[ASTValidationRule]] = [
-    _DepthOfKnown,
-    alias_rule(MAX_ALIASES),
-]
+HEAVY_ROWS = 250
+"""An operation that may give more rows takes one of a few places while it is executed: what it makes is large."""
+HEAVY_AT_ONCE = 2
+EVENT_SHARE = 8
+"""Each event of a subscription may cost one such part of what a query may."""
 
 _SINGLE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 log = structlog.get_logger()
 
 
-class DocumentCache(ParserCache):
-    """Keeps parsed documents; one that cannot be parsed is left to the schema, which tells the client.
-
-    An exception in here would reach a socket's client as an empty answer, and the server log as a traceback.
-    """
+class PreparedDocument(SchemaExtension):
+    """Hands on what was parsed and validated before."""
 
     def on_parse(self) -> Iterator[None]:
-        """Set the document, if there is one."""
-        context = self.execution_context
-        with suppress(GraphQLError):
-            context.graphql_document = self.cached_parse_document(context.query, **context.parse_options)
+        """Set the document."""
+        if isinstance(self.execution_context.query, Prepared):
+            self.execution_context.graphql_document = self.execution_context.query.document.node
         yield
 
-
-# The same cache as that of the extension, so that a document is parsed once.
-_parsed = partial(DocumentCache(maxsize=CACHED_DOCUMENTS).cached_parse_document, max_tokens=MAX_TOKENS)
+    def on_validate(self) -> Iterator[None]:
+        """Set what is wrong with it."""
+        if isinstance(self.execution_context.query, Prepared):
+            self.execution_context.pre_execution_errors = list(self.execution_context.query.document.faults)
+        yield
 
 
 class PlaycastSchema(Schema):
@@ -83,9 +64,24 @@ class PlaycastSchema(Schema):
     Strawberry alone takes the first operation of several, and raises where there is none.
     """
 
-    def kind_of(self, query: str, name: str | None) -> OperationType:
-        """The kind of the operation that a request means; RequestError if it means none."""
-        return kind_of(_parsed, query, name)
+    def limited_to(self, max_rows: int) -> Self:
+        """The same schema, which refuses what may give more rows."""
+        self._max_rows = max_rows
+        self._documents = Documents(self._schema)
+        self._places = asyncio.Semaphore(HEAVY_AT_ONCE)
+        return self
+
+    async def asked(self, query: str | None, name: str | None, variables: dict[str, Any] | None) -> Asked:
+        """The operation that a request means; RequestError if it means none, or one that costs too much."""
+        found = asked(self._schema, await self._documents.prepare(query or ""), name, variables or {})
+        if found.cost is not None:
+            refused = too_dear(found.cost, self._limit(found.kind))
+            if refused is not None:
+                raise refused
+        return found
+
+    def _limit(self, kind: OperationType) -> int:
+        return max(1, self._max_rows // EVENT_SHARE) if kind is OperationType.SUBSCRIPTION else self._max_rows
 
     async def execute(  # noqa: PLR0913, PLR0917 (the signature is strawberry's)
         self,
@@ -98,17 +94,21 @@ class PlaycastSchema(Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """The one result of a query or mutation."""
-        refused = refusal(_parsed, query, operation_name, allowed_operation_types or _SINGLE)
-        if refused is not None:
-            return PreExecutionError(data=None, errors=[refused])
-        return await super().execute(
-            query,
-            variable_values,
-            context_value,
-            root_value,
-            operation_name,
-            operation_extensions=operation_extensions,
-        )
+        try:
+            found = await self.asked(query, operation_name, variable_values)
+            check_allowed(found.kind, allowed_operation_types or _SINGLE)
+        except RequestError as error:
+            return _refused(error)
+        async with self._place(found):
+            result = await super().execute(
+                Prepared.of(found.document),
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                operation_extensions=operation_extensions,
+            )
+        return self._with_cost(result, found)
 
     async def stream(  # noqa: PLR0913, PLR0917 (the signature is strawberry's)
         self,
@@ -121,12 +121,35 @@ class PlaycastSchema(Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> StreamResult:
         """The results of any operation, as they come."""
-        refused = refusal(_parsed, query, operation_name, allowed_operation_types)
-        if refused is not None:
-            return _alone(PreExecutionError(data=None, errors=[refused]))
-        return await super().stream(
-            query, variable_values, context_value, root_value, operation_name, operation_extensions
+        try:
+            found = await self.asked(query, operation_name, variable_values)
+            check_allowed(found.kind, allowed_operation_types)
+        except RequestError as error:
+            return _alone(_refused(error))
+        text = Prepared.of(found.document)
+        results = await super().stream(
+            text, variable_values, context_value, root_value, operation_name, operation_extensions
         )
+        return results if found.kind is OperationType.SUBSCRIPTION else self._single(results, found)
+
+    async def _single(self, results: StreamResult, found: Asked) -> StreamResult:
+        """The result of a query, which is worked on in its place and sent out of it."""
+        async with aclosing(results):
+            while True:
+                async with self._place(found):
+                    result = await anext(results, None)
+                if result is None:
+                    return
+                yield self._with_cost(result, found) if isinstance(result, ExecutionResult) else result
+
+    def _place(self, found: Asked) -> AbstractAsyncContextManager[None]:
+        return self._places if found.cost is not None and found.cost.rows > HEAVY_ROWS else nullcontext()
+
+    def _with_cost(self, result: ExecutionResult, found: Asked) -> ExecutionResult:
+        # What gives no rows costs nothing worth telling.
+        if found.cost is not None and found.cost.rows and not is_refused(result):
+            result.extensions = {**(result.extensions or {}), "cost": found.cost.told(self._limit(found.kind))}
+        return result
 
     def as_str(self) -> str:
         """The schema as text, for people and for tools."""
@@ -147,27 +170,31 @@ class PlaycastSchema(Schema):
                 log.error("a resolver failed", path=error.path, exc_info=error.original_error)
 
 
+def _refused(error: RequestError) -> PreExecutionError:
+    return PreExecutionError(data=None, errors=[error])
+
+
 async def _alone(result: PreExecutionError) -> StreamResult:
     yield result
 
 
-def make_schema() -> PlaycastSchema:
-    """The executable schema. Never sorted: sorting breaks unions, and the order is stable as it is."""
+def make_schema(max_rows: int = MAX_ROWS) -> PlaycastSchema:
+    """The executable schema. Never sorted: sorting breaks unions, and the order is stable as it is.
+
+    `max_rows` bounds what an operation may cost (gql.cost), and with it how long its answer may be.
+    """
     schema = PlaycastSchema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[ProvisionJob, Server, JobHost, *EVENTS],
         config=StrawberryConfig(scalar_map=SCALARS),
-        execution_context_class=sharing_executor(make_payloads),
+        execution_context_class=sharing_executor(make_payloads, ROWS_FOR_EACH * max_rows),
         extensions=[
-            lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),
-            lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
-            lambda: AddValidationRules(_RULES),
-            lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
+            PreparedDocument,
             CodedErrors,
         ],
     )
     # Strawberry has no other way to say how its schema is read.
     publish(schema._schema)  # noqa: SLF001 (see above)
-    return schema
+    return schema.limited_to(max_rows)

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from graphql import ExecutionResult, FieldNode, OperationDefinitionNode
 from graphql.execution import Executor
 
-from gql.request import RequestExecutor
+from gql.executor import PacedExecutor
 from gql.types.log import JobLogChunk
 from gql.wire import encode, encode_text
 from runner.recent import Recent
@@ -55,14 +55,16 @@ def make_payloads(most: int = MOST_BYTES) -> Payloads:
     return Recent(most, lambda result: len(cast("Encoded", result.data).json))
 
 
-def sharing_executor(make: Callable[[], Payloads]) -> type[RequestExecutor]:
+def sharing_executor(make: Callable[[], Payloads], rows: int) -> type[PacedExecutor]:
     """Strawberry's executor, which takes the results of events from a store where it can: one for each engine.
 
-    A schema may serve several engines, and each numbers its jobs from 1.
+    A schema may serve several engines, and each numbers its jobs from 1. An answer may have so many `rows`.
     """
     stores: WeakKeyDictionary[Shelf, Payloads] = WeakKeyDictionary()
 
-    class SharingExecutor(RequestExecutor):
+    class SharingExecutor(PacedExecutor):
+        most_rows = rows
+
         @cached_property
         def shape(self) -> Shape | None:
             return shape_of(self.operation)

@@ -94,20 +94,20 @@ class ProtocolHandler(BaseGraphQLTransportWSHandler[Context, None]):
         """Begin an operation, unless too many are under way."""
         name = message["id"]
         if self.connection_acknowledged and name not in self.operations:
-            refused = self._enter(name, message["payload"])
+            refused = await self._enter(name, message["payload"])
             if refused is not None:
                 await self.send_message({"id": name, "type": "error", "payload": [refused.formatted]})
                 return
         await super().handle_subscribe(message)
 
-    def _enter(self, name: str, payload: Any) -> GraphQLError | None:  # noqa: ANN401 (strawberry's, of any kind)
+    async def _enter(self, name: str, payload: Any) -> GraphQLError | None:  # noqa: ANN401 (strawberry's, of any kind)
         """Note whether an operation is a subscription; an error if there are too many of its kind."""
         self._subscriptions &= self.operations.keys()
         try:
-            kind = self.schema.kind_of(payload["query"], payload.get("operationName"))
+            asked = await self.schema.asked(payload["query"], payload.get("operationName"), payload.get("variables"))
         except RequestError as error:
             return error
-        if kind is not OperationType.SUBSCRIPTION:
+        if asked.kind is not OperationType.SUBSCRIPTION:
             if len(self.operations) - len(self._subscriptions) < MAX_QUERIES:
                 return None
             message = f"{MAX_QUERIES} queries of this socket are not answered yet: wait for some of them"

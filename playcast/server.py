@@ -18,15 +18,18 @@ from playcast.stopping import see_off, stop_asked
 from runner.errors import PlaycastError
 
 SHUTDOWN_SECONDS = 5.0
+SWITCH_SECONDS = 0.001
 # A client that leaves ends its query in the middle. What graphql-core had not begun by then is never begun, and Python
 # would say so in the server's log each time.
-_NEVER_BEGUN = r"coroutine '(Executor|GraphQLCoreConverter)\..*' was never awaited"
+_NEVER_BEGUN = r"coroutine '(\w*Executor|GraphQLCoreConverter)\..*' was never awaited"
 Started = Callable[[str], Awaitable[None]]
 
 
 async def serve(settings: Settings, started: Started | None = None) -> None:
     """Serve until a signal; `started` is called once with the address, and ends with the server."""
     warnings.filterwarnings("ignore", _NEVER_BEGUN, RuntimeWarning)
+    # A thread that works on a long document gives way to the event loop after so many seconds.
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = stop_asked()
     app = make_app(settings)
     app_runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS)

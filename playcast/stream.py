@@ -63,7 +63,7 @@ class EventStreams:
             raise Rejection(406, f"answers here are {_TYPE}: accept it, or send the operation to /graphql")
         operation = await self._operation(request)
         if request.method == "GET":
-            self._check_safe(operation)
+            await self._check_safe(operation)
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         context = self._context(request[VIEWER], request.headers.get("Last-Event-ID") or None)
@@ -77,10 +77,11 @@ class EventStreams:
             await response.write_eof()
         return response
 
-    def _check_safe(self, operation: Operation) -> None:
+    async def _check_safe(self, operation: Operation) -> None:
         """Rejection of a query or mutation: a link or a picture of another page can make a browser send a GET."""
         with suppress(RequestError):
-            if self._schema.kind_of(operation.query, operation.name) is not OperationType.SUBSCRIPTION:
+            asked = await self._schema.asked(operation.query, operation.name, operation.variables)
+            if asked.kind is not OperationType.SUBSCRIPTION:
                 raise Rejection(
                     405, "by GET only subscriptions are taken: send this by POST", headers={"Allow": "POST"}
                 )
@@ -138,6 +139,8 @@ def _event(result: Any, cursor: str | None) -> bytes:  # noqa: ANN401 (strawberr
         told: dict[str, Any] = {} if is_refused(result) else {"data": result.data}
         if result.errors:
             told["errors"] = [error.formatted for error in result.errors]
+        if result.extensions:
+            told["extensions"] = result.extensions
         payload = encode(told)
     mark = b"" if cursor is None or result.errors else b"id: %b\n" % cursor.encode()
     return b"event: next\n%bdata: %b\n\n" % (mark, payload)

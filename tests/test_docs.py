@@ -10,7 +10,9 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, build_schema, parse, validate
 from typer.main import get_group
 
-from gql.schema import MAX_ALIASES, MAX_DEPTH, MAX_TOKENS, make_schema
+from gql.cost import MAX_ALIASES, MAX_DEPTH
+from gql.documents import MAX_TOKENS
+from gql.schema import make_schema
 from gql.subscriptions import MAX_WATCHED
 from models.chunk import MAX_BYTES
 from playcast import body, connection, listener, peer, protocol, seldom, session, settings, tries, view

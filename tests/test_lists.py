@@ -23,7 +23,7 @@ SERVERS = """
 query Servers($first: Int, $after: String, $filter: ServerFilter) {
   servers(first: $first, after: $after, filter: $filter) {
     totalCount
-    nodes { id name tags lastJob { number } jobs { totalCount nodes { number } } }
+    nodes { id name tags lastJob { number } jobs(first: 30) { totalCount nodes { number } } }
     pageInfo { hasNextPage endCursor }
   }
 }

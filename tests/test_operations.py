@@ -163,7 +163,8 @@ async def test_nothing_is_executed(
 @pytest.mark.parametrize("way", [*WAYS])
 async def test_the_named_operation_alone_is_executed(api: Api, way: str) -> None:
     payload = {"query": BOTH, "operationName": "B"}
-    said = {"data": {"createServer": {"server": {"name": "b"}}}}
+    cost = {"cost": {"estimated": 1, "limit": 2000}}
+    said = {"data": {"createServer": {"server": {"name": "b"}}}, "extensions": cost}
     if way == "socket":
         async with api.socket() as socket:
             await socket.send_json({"type": "subscribe", "id": "1", "payload": payload})

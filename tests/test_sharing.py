@@ -84,7 +84,7 @@ async def test_frames_are_what_they_are_without_sharing(
     variables = {"id": str(job.id)} if "$id" in query else {}
     first, second = await frames(sharing, query, **variables), await frames(sharing, query, **variables)
     await sharing.client.close()
-    monkeypatch.setattr("gql.schema.sharing_executor", lambda _make: StrawberryGraphQLCoreExecutionContext)
+    monkeypatch.setattr("gql.schema.sharing_executor", lambda _make, _rows: StrawberryGraphQLCoreExecutionContext)
     # A schema of its own: the tests of a process share one.
     monkeypatch.setattr("tests.conftest._schema", make_schema)
 

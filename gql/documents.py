@@ -1,0 +1,74 @@
+"""Documents: each text is parsed, measured and validated once, and long ones not on the event loop."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules
+from strawberry.schema.schema import validate_document
+
+from gql.cost import check_size
+from gql.errors import RequestError
+from runner.recent import Recent
+
+MAX_TOKENS = 2000
+CACHED_CHARACTERS = 128 * 1024
+"""Of all texts that are kept. What they become takes some three hundred times as much memory."""
+SHORT = 512
+"""Characters of a text that is worked on at once: it takes less time than a thread needs to begin."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What became of a text: a document, or why it is none; and what is wrong with it by the schema."""
+
+    text: str
+    node: DocumentNode | None
+    faults: tuple[GraphQLError, ...]
+
+
+class Prepared(str):
+    """A text that has been prepared, on its way through a library that takes texts."""
+
+    __slots__ = ("document",)
+    document: Document
+
+    @classmethod
+    def of(cls, document: Document) -> "Prepared":
+        """The text of a document, with the document."""
+        made = cls(document.text)
+        made.document = document
+        return made
+
+
+class Documents:
+    """The documents of one schema that were used last."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._recent: Recent[str, Document] = Recent(CACHED_CHARACTERS, lambda one: len(one.text))
+        # One at a time: they share Python's lock with the event loop, and two would leave it a third.
+        self._threads = ThreadPoolExecutor(1, "documents")
+
+    async def prepare(self, text: str) -> Document:
+        """The document of a text, with its faults."""
+        found = self._recent.get(text)
+        if found is None:
+            if len(text) <= SHORT:
+                found = self._made(text)
+            else:
+                found = await asyncio.get_running_loop().run_in_executor(self._threads, self._made, text)
+            self._recent.put(text, found)
+        return found
+
+    def _made(self, text: str) -> Document:
+        try:
+            node = parse(text, max_tokens=MAX_TOKENS)
+        except GraphQLError as error:
+            message = error.message if text.strip() else "the query is empty: send an operation"
+            return Document(text, None, (RequestError.of(error, "GRAPHQL_PARSE_FAILED", message),))
+        try:
+            check_size(self._schema, node)
+        except RequestError as error:
+            return Document(text, node, (error,))
+        return Document(text, node, tuple(validate_document(self._schema, node, tuple(specified_rules))))
