@@ -12,7 +12,7 @@ from gql.errors import RequestError
 from runner.recent import Recent
 
 MAX_TOKENS = 2000
-CACHED_CHARACTERS = 128 * 1024
+CACHED_CHARACTERS = 64 * 1024
 """Of all texts that are kept. What they become takes some three hundred times as much memory."""
 SHORT = 512
 """Characters of a text that is worked on at once: it takes less time than a thread needs to begin."""

@@ -11,9 +11,12 @@ from graphql.pyutils import Path, gather_with_cancel
 from gql.errors import AnswerTooLarge
 from gql.pace import pace
 from gql.request import RequestExecutor
+from gql.wire import encode
 
-MAX_ANSWER_CHARACTERS = 8 * 1024 * 1024
-"""Of all texts in an answer."""
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""Of all texts and JSON values in an answer, as they are sent."""
+SHORT_TEXT = 64
+"""Characters of a text that is counted as it is; longer ones are counted as JSON, where some take six bytes."""
 BEGUN_AT_ONCE = 50
 """Rows whose fields ask in the same round of the event loop."""
 ROWS_FOR_EACH = 5
@@ -29,7 +32,7 @@ class PacedExecutor(RequestExecutor):
 
     most_rows: int
     rows = 0
-    characters = 0
+    bytes = 0
 
     def complete_awaitable_value(  # noqa: D102, PLR0913, PLR0917 (the signature is GraphQL's)
         self,
@@ -111,28 +114,10 @@ class PacedExecutor(RequestExecutor):
 
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]  # noqa: ANN401, D102 (GraphQL's, which is called on the object)
         value = super().complete_leaf_value(return_type, result)
-        if isinstance(value, str):
-            self.characters += len(value)
-        elif isinstance(value, dict | list):
-            self.characters += _characters(value)
-        if self.characters > MAX_ANSWER_CHARACTERS:
-            raise AnswerTooLarge(
-                f"the answer has more than {MAX_ANSWER_CHARACTERS} characters of text: ask for less at a time"
-            )
+        if isinstance(value, str) and len(value) <= SHORT_TEXT:
+            self.bytes += len(value)
+        elif isinstance(value, str | dict | list):
+            self.bytes += len(encode(value))
+        if self.bytes > MAX_ANSWER_BYTES:
+            raise AnswerTooLarge(f"the answer has more than {MAX_ANSWER_BYTES} bytes of text: ask for less at a time")
         return value
-
-
-def _characters(value: dict[str, Any] | list[Any]) -> int:
-    """About how long a JSON value is when it is written."""
-    found, stack = 0, [value]
-    while stack:
-        one: Any = stack.pop()
-        found += 8
-        if isinstance(one, str):
-            found += len(one)
-        elif isinstance(one, list):
-            stack.extend(one)
-        elif isinstance(one, dict):
-            stack.extend(one.values())
-            stack.extend(one.keys())
-    return found

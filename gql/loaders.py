@@ -8,6 +8,7 @@ from strawberry.dataloader import DataLoader
 from tortoise.queryset import QuerySet
 
 from gql.connection import Window
+from gql.pace import pace
 from models import JobHost, ProvisionJob, Server, ServerLock
 
 Key = TypeVar("Key")
@@ -61,7 +62,13 @@ class Loader(DataLoader[Key, Found]):
     async def load(self, key: Key) -> Found:
         """What is found by a key."""
         await self._asking.over()
-        return await super().load(key)
+        found = await super().load(key)
+        # All that waited for the same statement go on now, and each makes objects of what it was given.
+        turns = pace()
+        if turns.is_spent():
+            with self._asking:
+                await turns.turn()
+        return found
 
 
 def loader(read: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Found]]], asking: Asking) -> Loader[Key, Found]:

@@ -93,7 +93,7 @@ class Query:
         """Many servers."""
         viewer, wanted, window = info.context.viewer, (filter or ServerFilter()).query(), Window.of(first, after)
         rows = await oldest_servers(viewer, wanted, window.most, window.after)
-        return ServerConnection.of(Slice.of(rows, window, lambda: count_servers(viewer, wanted)))
+        return ServerConnection(page=Slice.of(rows, window, lambda: count_servers(viewer, wanted)))
 
     @strawberry.field(description="The allow-list of playbooks that may be run; small, not paginated.")
     async def recipes(self, info: Info) -> list[Recipe]:
@@ -122,7 +122,7 @@ class Query:
         """Many jobs."""
         viewer, wanted, window = info.context.viewer, (filter or JobFilter()).query(), Window.of(first, after)
         rows = await newest_jobs(viewer, wanted, window.most, window.after)
-        return ProvisionJobConnection.of(Slice.of(rows, window, lambda: count_jobs(viewer, wanted)))
+        return ProvisionJobConnection(page=Slice.of(rows, window, lambda: count_jobs(viewer, wanted)))
 
     @strawberry.field(description="Version and limits that a client needs.")
     def system(self, info: Info) -> System:

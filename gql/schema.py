@@ -1,7 +1,7 @@
 """The schema: types, limits and caches tied together."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any, Self
 
@@ -31,8 +31,8 @@ from gql.types.host import JobHost
 from gql.types.job import ProvisionJob
 from gql.types.server import Server
 
-HEAVY_ROWS = 250
-"""An operation that may give more rows takes one of a few places while it is executed: what it makes is large."""
+HEAVY_ROWS = 20
+"""An operation that may give more rows takes one of a few places while it is executed: what it makes may be large."""
 HEAVY_AT_ONCE = 2
 EVENT_SHARE = 8
 """Each event of a subscription may cost one such part of what a query may."""
@@ -143,7 +143,7 @@ class PlaycastSchema(Schema):
                 yield self._with_cost(result, found) if isinstance(result, ExecutionResult) else result
 
     def _place(self, found: Asked) -> AbstractAsyncContextManager[None]:
-        return self._places if found.cost is not None and found.cost.rows > HEAVY_ROWS else nullcontext()
+        return self._places if is_heavy(found) else nullcontext()
 
     def _with_cost(self, result: ExecutionResult, found: Asked) -> ExecutionResult:
         # What gives no rows costs nothing worth telling.
@@ -168,6 +168,17 @@ class PlaycastSchema(Schema):
                 log.warning("the database was away for a request", path=error.path, error=str(error.original_error))
             elif is_bug(error):
                 log.error("a resolver failed", path=error.path, exc_info=error.original_error)
+
+
+def is_heavy(found: Asked) -> bool:
+    """Whether what an operation makes may be large."""
+    return found.cost is not None and found.cost.rows > HEAVY_ROWS
+
+
+def may_be_large(extensions: Mapping[str, Any] | None) -> bool:
+    """Whether that which a result with these extensions is sent as may be so long that writing it takes a while."""
+    cost = (extensions or {}).get("cost")
+    return cost is not None and cost["estimated"] > HEAVY_ROWS
 
 
 def _refused(error: RequestError) -> PreExecutionError:

@@ -54,6 +54,12 @@ class Registry(Protocol):
     def has_sent(self, connection: "Connection") -> None:
         """The file is closed."""
 
+    def stalls(self, connection: "Connection") -> None:
+        """Its peer is behind in taking what is sent."""
+
+    def flows(self, connection: "Connection") -> None:
+        """Its peer is not, or not any more."""
+
 
 class Connection(web.RequestHandler):
     """The protocol of one connection."""
@@ -75,6 +81,7 @@ class Connection(web.RequestHandler):
         self._heads = 0
         self._bytes = 0
         self._stalled: asyncio.TimerHandle | None = None
+        self.held = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a head."""
@@ -151,6 +158,7 @@ class Connection(web.RequestHandler):
         """The peer is behind: it has SEND_SECONDS to take some of what waits."""
         super().pause_writing()
         self._stalled = self._loop.call_later(SEND_SECONDS, self._end, "late")
+        self._registry.stalls(self)
 
     def resume_writing(self) -> None:
         """The peer has taken most of it."""
@@ -162,6 +170,12 @@ class Connection(web.RequestHandler):
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
+            self._registry.flows(self)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the peer, those that its handler still holds included."""
+        return self.held + (0 if self.transport is None else self.transport.get_write_buffer_size())
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -175,6 +189,9 @@ class Connection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
+            if isinstance(resp, web.Response):
+                # aiohttp keeps the answer until the next request has come.
+                resp.body = None
             self._registry.has_sent(self)
             self._asking = None
             self._heads = self._request_count
@@ -226,3 +243,9 @@ def trust(request: web.BaseRequest) -> None:
     """Note that who asks has shown the token, or needs none."""
     if isinstance(request.protocol, Connection):
         request.protocol.trust()
+
+
+def hold(request: web.BaseRequest, count: int) -> None:
+    """Note how many bytes of an answer its handler holds until the peer takes them."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.held = count

@@ -28,6 +28,8 @@ QUEUE = 512
 """Connections that the kernel holds ready."""
 MOST_FILES = 32
 """Files of the page that are sent at the same time; of more the one goes that has been under way for longest."""
+MOST_UNSENT_BYTES = 32 * 1024 * 1024
+"""Bytes that wait for all peers that are behind; of more the answer is cut that has waited for longest."""
 RESERVED_FILES = 4 * AT_ONCE + 2 * MOST_FILES + 64
 """File descriptors that are not for clients: what is being taken in or closed, the database, the log."""
 FILES_PER_JOB = 12
@@ -55,6 +57,7 @@ class Listener:
         self._strangers: OrderedDict[Connection, None] = OrderedDict()
         self._waiting: OrderedDict[Connection, float] = OrderedDict()
         self._sending: OrderedDict[Connection, None] = OrderedDict()
+        self._stalled: OrderedDict[Connection, None] = OrderedDict()
         self._listening: asyncio.Server | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._seldom = Seldom()
@@ -137,6 +140,20 @@ class Listener:
     def has_sent(self, connection: Connection) -> None:
         """The file is closed."""
         self._sending.pop(connection, None)
+
+    def stalls(self, connection: Connection) -> None:
+        """Its peer is behind. Its own answer may be the one that is cut."""
+        self._stalled[connection] = None
+        unsent = sum(one.unsent for one in self._stalled)
+        while unsent > MOST_UNSENT_BYTES and self._stalled:
+            longest, _ = self._stalled.popitem(last=False)
+            unsent -= longest.unsent
+            self.tally.count("unread")
+            longest.cut()
+
+    def flows(self, connection: Connection) -> None:
+        """Its peer has caught up, or has gone."""
+        self._stalled.pop(connection, None)
 
     async def _sweep(self) -> None:
         """Let go whose head is late."""

@@ -8,17 +8,20 @@ from strawberry.types import ExecutionResult
 
 from gql.context import Context
 from gql.request import is_refused
-from gql.schema import PlaycastSchema
-from gql.wire import encode
+from gql.schema import PlaycastSchema, may_be_large
+from gql.wire import encode, encode_in_turns
 from playcast.accept import media_type
 from playcast.auth import VIEWER
 from playcast.body import Bodies
+from playcast.connection import hold
 from playcast.operation import Operation
 from playcast.problems import Rejection
 from runner.viewer import Viewer
 
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
+MAX_AT_ONCE = 128 * 1024
+"""Bytes of an answer that are handed to the system at once."""
 
 
 class Post:
@@ -29,7 +32,7 @@ class Post:
         self._bodies = bodies
         self._context = context
 
-    async def respond(self, request: web.Request) -> web.Response:
+    async def respond(self, request: web.Request) -> web.StreamResponse:
         """The result of one query or mutation."""
         kind = media_type(request.headers.get("Accept"), JSON, GRAPHQL_RESPONSE)
         if kind is None:
@@ -41,10 +44,10 @@ class Post:
             context_value=self._context(request[VIEWER]),
             operation_name=operation.name,
         )
-        return _answer(result, kind)
+        return await _answer(request, result, kind)
 
 
-def _answer(result: ExecutionResult, kind: str) -> web.Response:
+async def _answer(request: web.Request, result: ExecutionResult, kind: str) -> web.StreamResponse:
     told: dict[str, Any] = {"data": result.data}
     if result.errors:
         told["errors"] = [error.formatted for error in result.errors]
@@ -55,4 +58,23 @@ def _answer(result: ExecutionResult, kind: str) -> web.Response:
         # Clients of the older type take any other status than 200 for a broken server.
         status = 400
         del told["data"]
-    return web.Response(body=encode(told), status=status, content_type=kind, charset="utf-8")
+    body = await encode_in_turns(told) if may_be_large(result.extensions) else encode(told)
+    if len(body) > MAX_AT_ONCE:
+        return await _sent(request, body, kind)
+    return web.Response(body=body, status=status, content_type=kind, charset="utf-8")
+
+
+async def _sent(request: web.Request, body: bytes, kind: str) -> web.StreamResponse:
+    """Send a long answer as the peer takes it."""
+    response = web.StreamResponse()
+    response.content_type, response.charset, response.content_length = kind, "utf-8", len(body)
+    await response.prepare(request)
+    view = memoryview(body)
+    try:
+        for start in range(0, len(body), MAX_AT_ONCE):
+            hold(request, len(body) - start)
+            await response.write(view[start : start + MAX_AT_ONCE])
+    finally:
+        hold(request, 0)
+    await response.write_eof()
+    return response

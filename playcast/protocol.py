@@ -22,7 +22,7 @@ from strawberry.types.graphql import OperationType
 from gql.context import Context
 from gql.errors import RequestError
 from gql.request import is_refused
-from gql.schema import PlaycastSchema
+from gql.schema import PlaycastSchema, is_heavy
 
 MAX_SUBSCRIPTIONS = 100
 MAX_QUERIES = 500
@@ -73,6 +73,8 @@ class ProtocolHandler(BaseGraphQLTransportWSHandler[Context, None]):
         super().__init__(**{**given, "max_subscriptions_per_connection": None})
         self._subscriptions: set[str] = set()
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
+        self._heavy: set[str] = set()
+        self._heavy_turn = asyncio.Semaphore(1)
 
     async def handle_message(self, message: Message) -> None:
         """Take one message; one that is not of the protocol closes the socket."""
@@ -103,10 +105,13 @@ class ProtocolHandler(BaseGraphQLTransportWSHandler[Context, None]):
     async def _enter(self, name: str, payload: Any) -> GraphQLError | None:  # noqa: ANN401 (strawberry's, of any kind)
         """Note whether an operation is a subscription; an error if there are too many of its kind."""
         self._subscriptions &= self.operations.keys()
+        self._heavy &= self.operations.keys()
         try:
             asked = await self.schema.asked(payload["query"], payload.get("operationName"), payload.get("variables"))
         except RequestError as error:
             return error
+        if is_heavy(asked):
+            self._heavy.add(name)
         if asked.kind is not OperationType.SUBSCRIPTION:
             if len(self.operations) - len(self._subscriptions) < MAX_QUERIES:
                 return None
@@ -124,7 +129,8 @@ class ProtocolHandler(BaseGraphQLTransportWSHandler[Context, None]):
             if operation.id in self._subscriptions:
                 await self._run(operation)
             else:
-                async with self._turns:
+                # Until a large answer is sent the next one is not made: a peer that does not read has one at most.
+                async with self._heavy_turn if operation.id in self._heavy else self._turns:
                     await self._run(operation)
         except WebSocketDisconnected:
             # The client has left; the socket ends by itself.

@@ -16,9 +16,9 @@ from strawberry.types.graphql import OperationType
 from gql.context import Context
 from gql.errors import RequestError
 from gql.request import is_refused
-from gql.schema import PlaycastSchema
+from gql.schema import PlaycastSchema, may_be_large
 from gql.sharing import Encoded
-from gql.wire import decode, encode
+from gql.wire import decode, encode, encode_in_turns
 from playcast.accept import media_type
 from playcast.auth import STREAM_PATH, VIEWER
 from playcast.body import Bodies
@@ -121,7 +121,7 @@ class EventStreams:
                 if result is None:
                     yield _COMPLETE
                     return
-                yield _event(result, context.cursor)
+                yield await _event(result, context.cursor)
                 coming = asyncio.ensure_future(anext(results, None))
         finally:
             for task in (stopping, coming):
@@ -130,7 +130,7 @@ class EventStreams:
             await results.aclose()
 
 
-def _event(result: Any, cursor: str | None) -> bytes:  # noqa: ANN401 (strawberry has several kinds)
+async def _event(result: Any, cursor: str | None) -> bytes:  # noqa: ANN401 (strawberry has several kinds)
     """A result, with the cursor as its id where it has one."""
     if isinstance(result.data, Encoded):
         payload = b'{"data":%b}' % result.data.json
@@ -141,6 +141,6 @@ def _event(result: Any, cursor: str | None) -> bytes:  # noqa: ANN401 (strawberr
             told["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             told["extensions"] = result.extensions
-        payload = encode(told)
+        payload = await encode_in_turns(told) if may_be_large(result.extensions) else encode(told)
     mark = b"" if cursor is None or result.errors else b"id: %b\n" % cursor.encode()
     return b"event: next\n%bdata: %b\n\n" % (mark, payload)

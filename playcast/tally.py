@@ -7,6 +7,7 @@ REASONS = {
     "malformed": "bytes that are no HTTP request, or a head that is too large",
     "late": "a head that did not come in time, or a peer that took nothing of its answer",
     "full": "a connection closed to make room for another, or one that found none",
+    "unread": "an answer cut since too much waited for peers that take nothing",
     "no_descriptor": "a connection that could not be accepted, for want of file descriptors or memory",
     "encoded": "a body with Content-Encoding",
     "wrong_token": "a wrong token",

@@ -9,14 +9,15 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 from strawberry.aiohttp.views import AiohttpWebSocketAdapter, GraphQLView
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.async_base_view import AsyncBaseHTTPView
 from strawberry.http.exceptions import NonJsonMessageReceived, WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UNSET, UnsetType
 
 from gql.context import Context
-from gql.schema import PlaycastSchema
+from gql.schema import PlaycastSchema, may_be_large
 from gql.sharing import Encoded
-from gql.wire import decode, encode
+from gql.wire import decode, encode, encode_in_turns
 from playcast.accept import media_type
 from playcast.auth import VIEWER, Gate
 from playcast.connection import trust
@@ -36,6 +37,15 @@ SOCKET = web.RequestKey("socket", web.WebSocketResponse)
 class SocketAdapter(AiohttpWebSocketAdapter):
     """Never waits for ever for a peer that stopped reading."""
 
+    def __init__(
+        self,
+        view: AsyncBaseHTTPView[Any, Any, Any, Any, Any, Any, Any],
+        request: web.Request,
+        ws: web.WebSocketResponse,
+    ) -> None:
+        super().__init__(view, request, ws)
+        self._sending = asyncio.Lock()
+
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         """What comes as JSON; anything else closes the socket with 4400."""
         try:
@@ -49,9 +59,11 @@ class SocketAdapter(AiohttpWebSocketAdapter):
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Send, for as long as a peer may take."""
         try:
-            shared = _shared(message)
-            sending = super().send_json(message) if shared is None else self.ws.send_frame(shared, WSMsgType.TEXT)
-            await taken(self.request, sending)
+            written = await _written(message)
+            sending = super().send_json(message) if written is None else self.ws.send_frame(written, WSMsgType.TEXT)
+            # A hundred subscriptions of a peer that is behind hold one message on its way, not a hundred.
+            async with self._sending:
+                await taken(self.request, sending)
         except (ConnectionError, RuntimeError) as error:
             raise WebSocketDisconnected from error
 
@@ -61,13 +73,15 @@ class SocketAdapter(AiohttpWebSocketAdapter):
         await super().close(code=code, reason=fits)
 
 
-def _shared(message: Mapping[str, object]) -> bytes | None:
-    """The frame of a result that others get as well: only the id is this subscription's own."""
+async def _written(message: Mapping[str, object]) -> bytes | None:
+    """The text of a result that others get as well, of which only the id is its own, or that may be long."""
     payload = message.get("payload")
-    data = payload.get("data") if isinstance(payload, dict) else None
-    if not isinstance(data, Encoded):
+    if not isinstance(payload, dict):
         return None
-    return b'{"id":%b,"type":"next","payload":{"data":%b}}' % (encode(message["id"]), data.json)
+    data = payload.get("data")
+    if isinstance(data, Encoded):
+        return b'{"id":%b,"type":"next","payload":{"data":%b}}' % (encode(message["id"]), data.json)
+    return await encode_in_turns(message) if may_be_large(payload.get("extensions")) else None
 
 
 def _no_handshake(request: web.Request) -> Rejection:

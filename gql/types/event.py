@@ -9,6 +9,7 @@ import strawberry
 from gql.connection import PageInfo
 from gql.context import Info
 from gql.enums import FailureReason, HostTaskStatus, JobStatus
+from gql.pace import pace
 from gql.scalars import JSON
 from gql.types.host import JobHost
 from gql.types.log import clamped
@@ -151,6 +152,16 @@ def event_of(row: Row) -> JobEvent:
     return _KINDS[row.kind](row, row.details)
 
 
+async def events_of(rows: Sequence[Row]) -> list[JobEvent]:
+    """The events that rows are to clients. Each may hold a long result, which is read here."""
+    turns = pace()
+    events = []
+    for row in rows:
+        await turns.turn()
+        events.append(event_of(row))
+    return events
+
+
 @strawberry.type(description="Consecutive events; resume after `cursor`. `end`: the job can have no more.")
 class JobEventBatch:
     """Some events."""
@@ -160,9 +171,9 @@ class JobEventBatch:
     end: bool
 
     @classmethod
-    def of(cls, batch: Batch) -> "JobEventBatch":
+    async def of(cls, batch: Batch) -> "JobEventBatch":
         """The batch as clients see it."""
-        return cls(cursor=str(batch.cursor), events=[event_of(row) for row in batch.events], end=batch.end)
+        return cls(cursor=str(batch.cursor), events=await events_of(batch.events), end=batch.end)
 
 
 @strawberry.type
@@ -177,18 +188,27 @@ class JobEventEdge:
 class JobEventConnection:
     """A page of events."""
 
-    edges: list[JobEventEdge]
-    nodes: list[JobEvent]
-    page_info: PageInfo
+    rows: strawberry.Private[Sequence[Row]]
+    has_more: strawberry.Private[bool]
+    after: strawberry.Private[str | None]
 
-    @classmethod
-    def of(cls, rows: Sequence[Row], *, has_more: bool, after: str | None) -> "JobEventConnection":
-        """The page as clients see it."""
-        edges = [JobEventEdge(cursor=str(row.seq), node=event_of(row)) for row in rows]
-        info = PageInfo(
-            has_next_page=has_more,
-            has_previous_page=after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+    @strawberry.field
+    async def edges(self) -> list[JobEventEdge]:
+        """The events, each with its cursor."""
+        events = await events_of(self.rows)
+        return [JobEventEdge(cursor=str(event.seq), node=event) for event in events]
+
+    @strawberry.field
+    async def nodes(self) -> list[JobEvent]:
+        """The events."""
+        return await events_of(self.rows)
+
+    @strawberry.field
+    def page_info(self) -> PageInfo:
+        """Where the page stands."""
+        return PageInfo(
+            has_next_page=self.has_more,
+            has_previous_page=self.after is not None,
+            start_cursor=str(self.rows[0].seq) if self.rows else None,
+            end_cursor=str(self.rows[-1].seq) if self.rows else None,
         )
-        return cls(edges=edges, nodes=[edge.node for edge in edges], page_info=info)

@@ -132,7 +132,7 @@ class ProvisionJob(Node):
         position = parse_event_cursor(self.row, after)
         window = Window(sized(MAX_PAGE_SIZE if first is None else first), position)
         rows = await info.context.events.load((self.row.id, window))
-        return JobEventConnection.of(rows[: window.first], has_more=len(rows) > window.first, after=after)
+        return JobEventConnection(rows=rows[: window.first], has_more=len(rows) > window.first, after=after)
 
     @strawberry.field(
         description="As requested, without secret inputs; where a value repeats a secret, it is masked as in the log."
@@ -180,18 +180,23 @@ class ProvisionJobConnection:
     """A page of jobs."""
 
     page: strawberry.Private[Slice[Row]]
-    edges: list[ProvisionJobEdge]
-    nodes: list[ProvisionJob]
-    page_info: PageInfo
+
+    @strawberry.field
+    def edges(self) -> list[ProvisionJobEdge]:
+        """The rows, each with its cursor."""
+        return [ProvisionJobEdge(cursor=cursor_of(row), node=ProvisionJob.of(row)) for row in self.page.rows]
+
+    @strawberry.field
+    def nodes(self) -> list[ProvisionJob]:
+        """The rows."""
+        return [ProvisionJob.of(row) for row in self.page.rows]
+
+    @strawberry.field
+    def page_info(self) -> PageInfo:
+        """Where the page stands."""
+        return self.page.info
 
     @strawberry.field
     async def total_count(self) -> int:
         """How many jobs fit the filter in all."""
         return await self.page.count()
-
-    @classmethod
-    def of(cls, page: Slice[Row]) -> "ProvisionJobConnection":
-        """The page as clients see it."""
-        nodes = [ProvisionJob.of(row) for row in page.rows]
-        edges = [ProvisionJobEdge(cursor=cursor_of(node.row), node=node) for node in nodes]
-        return cls(page=page, edges=edges, nodes=nodes, page_info=page.info)

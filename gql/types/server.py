@@ -78,7 +78,7 @@ class Server(Node):
         """Its jobs."""
         window = Window.of(first, after)
         rows = await info.context.server_jobs.load((self.row.id, window))
-        return ProvisionJobConnection.of(Slice.of(rows, window, lambda: info.context.job_counts.load(self.row.id)))
+        return ProvisionJobConnection(page=Slice.of(rows, window, lambda: info.context.job_counts.load(self.row.id)))
 
 
 @strawberry.type
@@ -94,18 +94,23 @@ class ServerConnection:
     """A page of servers."""
 
     page: strawberry.Private[Slice[Row]]
-    edges: list[ServerEdge]
-    nodes: list[Server]
-    page_info: PageInfo
+
+    @strawberry.field
+    def edges(self) -> list[ServerEdge]:
+        """The rows, each with its cursor."""
+        return [ServerEdge(cursor=cursor_of(row), node=Server.of(row)) for row in self.page.rows]
+
+    @strawberry.field
+    def nodes(self) -> list[Server]:
+        """The rows."""
+        return [Server.of(row) for row in self.page.rows]
+
+    @strawberry.field
+    def page_info(self) -> PageInfo:
+        """Where the page stands."""
+        return self.page.info
 
     @strawberry.field
     async def total_count(self) -> int:
         """How many servers fit the filter in all."""
         return await self.page.count()
-
-    @classmethod
-    def of(cls, page: Slice[Row]) -> "ServerConnection":
-        """The page as clients see it."""
-        nodes = [Server.of(row) for row in page.rows]
-        edges = [ServerEdge(cursor=cursor_of(node.row), node=node) for node in nodes]
-        return cls(page=page, edges=edges, nodes=nodes, page_info=page.info)
