@@ -42,8 +42,6 @@ MAX_SELECTIONS = 2000
 """Selections, counted wherever a fragment is spread."""
 MAX_PAIRS = 5000
 """Pairs of selections that give the same field of the answer: GraphQL compares each pair when it validates."""
-MAX_ROWS = 2000
-"""The default of the setting."""
 LISTED = 5
 """What a list counts for that has no `first`: a job has as many hosts as it was asked for."""
 LOG_BYTES_PER_ROW = 4096
@@ -120,7 +118,7 @@ def too_dear(cost: Cost, limit: int) -> RequestError | None:
         return None
     message = (
         f"this asks for up to {cost.rows} rows, and an answer may have {limit}: "
-        f"most of them are {cost.largest} of {'.'.join(cost.at)}; ask for fewer with `first`, or in several requests"
+        f"most are {cost.largest} of {'.'.join(cost.at)}; ask for fewer with `first`, or in several requests"
     )
     return RequestError(message, extensions={"code": "COST_LIMIT_EXCEEDED", "cost": cost.told(limit)})
 
@@ -133,8 +131,13 @@ def _given(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> 
         if name in variables:
             found[name] = variables[name]
         elif isinstance(default, IntValueNode):
-            found[name] = default.value
+            found[name] = _literal(default, MAX_PAGE_BYTES)
     return found
+
+
+def _literal(node: IntValueNode, most: int) -> int:
+    # One of so many digits is beyond each limit, and may be longer than Python reads.
+    return int(node.value) if len(node.value) < 10 else most
 
 
 def _refused(message: str) -> RequestError:
@@ -264,13 +267,8 @@ class _Walk:
         found: ArgumentNode | None = next((one for one in node.arguments or () if one.name.value == name), None)
         default: int = known.args[name].default_value
         value: Any = default
-        if found is not None:
-            value = found.value
-            if isinstance(value, VariableNode):
-                value = self.variables.get(value.name.value, default)
-            elif isinstance(value, IntValueNode):
-                value = value.value
-        if isinstance(value, str):
-            # A literal of so many digits is beyond any limit.
-            value = int(value) if len(value) < 10 else most
+        if found is not None and isinstance(found.value, VariableNode):
+            value = self.variables.get(found.value.name.value, default)
+        elif found is not None and isinstance(found.value, IntValueNode):
+            value = _literal(found.value, most)
         return min(max(value, 1), most) if type(value) is int else default

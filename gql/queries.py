@@ -17,10 +17,14 @@ from gql.types.system import System, Viewer
 from models import JobHost as JobHostRow
 from models import Server as ServerRow
 from runner.checks import text
-from runner.errors import BadInput, Refused
+from runner.errors import BadInput, Refused, quoted
 from runner.joblists import JobQuery, count_jobs, newest_jobs
 from runner.jobs import find_job
 from runner.servers import ServerQuery, count_servers, oldest_servers
+
+MAX_SEARCHED = 64
+MAX_SEARCHED_TAG = 32
+"""Characters of a text that rows are compared with: nothing stored is longer."""
 
 
 @strawberry.input(description="Which jobs; conditions that are left out do not count.")
@@ -55,7 +59,7 @@ class ServerFilter:
 
     def query(self) -> ServerQuery:
         """The filter with its texts checked."""
-        return ServerQuery(name_contains=_searched(self.name_contains), tag=_searched(self.tag))
+        return ServerQuery(name_contains=_searched(self.name_contains), tag=_searched(self.tag, MAX_SEARCHED_TAG))
 
 
 @strawberry.type
@@ -130,8 +134,10 @@ class Query:
         return System.of(info.context)
 
 
-def _searched(value: str | None) -> str | None:
+def _searched(value: str | None, most: int = MAX_SEARCHED) -> str | None:
     """Text to compare rows with; BadInput for text that no database takes, not even in a question."""
+    if value is not None and len(value) > most:
+        raise BadInput(f"{quoted(value)} is too long to look for: use at most {most} characters")
     try:
         return None if value is None else text(value)
     except Refused as refusal:

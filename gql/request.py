@@ -12,6 +12,7 @@ from strawberry.types.graphql import OperationType
 from gql.cost import Cost, cost_of
 from gql.documents import Document
 from gql.errors import RequestError
+from gql.variables import check_lists
 from runner.errors import quoted
 
 # Of the names of a document, how many a message shows.
@@ -40,6 +41,7 @@ def asked(schema: GraphQLSchema, document: Document, name: str | None, variables
     if document.node is None:
         raise document.faults[0]
     operation = _chosen(document.node, name)
+    check_lists(schema, operation, variables)
     cost = None if document.faults else cost_of(schema, document.node, operation, variables)
     return Asked(document, OperationType(operation.operation.value), cost)
 

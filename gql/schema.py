@@ -15,7 +15,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from gql.cost import MAX_ROWS, too_dear
+from gql.cost import too_dear
 from gql.documents import Documents, Prepared
 from gql.errors import CodedErrors, RequestError, is_away, is_bug
 from gql.executor import ROWS_FOR_EACH
@@ -30,6 +30,7 @@ from gql.types.event import EVENTS
 from gql.types.host import JobHost
 from gql.types.job import ProvisionJob
 from gql.types.server import Server
+from runner.limits import MAX_ROWS
 
 HEAVY_ROWS = 20
 """An operation that may give more rows takes one of a few places while it is executed: what it makes may be large."""

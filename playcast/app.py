@@ -99,7 +99,7 @@ def make_app(settings: Settings) -> web.Application:
     tally, faults, bodies = Tally(), Faults(), Bodies()
     gate = Gate(settings.token, tally)
     graphiql = GraphiQL(built_page()) if settings.graphiql else None
-    schema = make_schema()
+    schema = make_schema(settings.max_rows)
     context = partial(Context, engine, worker, __version__)
     view = PlaycastView(schema, context, gate, graphiql)
     streams = EventStreams(schema, context, bodies)

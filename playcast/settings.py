@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runner.errors import PlaycastError
-from runner.limits import MAX_TIMEOUT_SECONDS
+from runner.limits import MAX_ROWS, MAX_TIMEOUT_SECONDS
 from runner.retention import Retention
 from runner.spellings import Masking, masking
 
@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     )
     on_stop: OnStop = Field(OnStop.LEAVE, description="Whether running jobs are left to the next start or waited for.")
     launcher: LauncherMode = Field(LauncherMode.WARM, description="warm: fork jobs from a process that has ansible.")
+    max_rows: int = Field(
+        MAX_ROWS, ge=100, le=1_000_000, description="Rows that the answer to one GraphQL operation may have, estimated."
+    )
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at /graphql.")
     worker: str = Field(
         default_factory=socket.gethostname, min_length=1, max_length=128, description="Name of this machine's worker."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -22,6 +23,7 @@ from runner.vault import Vault
 
 MAX_PASSWORD = 1024
 MAX_KEY_BYTES = 64 * 1024
+MAX_RSA_BITS = 16384
 _KEY_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FIELD = "credential"
 _OPENSSH = "BEGIN OPENSSH PRIVATE KEY"
@@ -115,16 +117,34 @@ def _password(value: str) -> str:
     return text(value, _FIELD, "password")
 
 
+def _check_rsa(key: object, *field: str) -> None:
+    """ValueError if the numbers of an RSA key do not belong together.
+
+    Whether its factors are primes is not asked: of numbers that somebody chose for that, it would take minutes.
+    """
+    if not isinstance(key, RSAPrivateKey):
+        return
+    if key.key_size > MAX_RSA_BITS:
+        raise invalid(f"an RSA key of {key.key_size} bits is too long: ssh takes at most {MAX_RSA_BITS}", *field)
+    numbers = key.private_numbers()
+    primes = (numbers.p, numbers.q)
+    if min(primes) < 3 or numbers.p * numbers.q != numbers.public_numbers.n:
+        raise ValueError
+    if any(numbers.d * numbers.public_numbers.e % (prime - 1) != 1 for prime in primes):
+        raise ValueError
+
+
 def _private_key(value: str, *field: str) -> str:
     key = value.strip().replace("\r\n", "\n") + "\n"
     if len(key) > MAX_KEY_BYTES:
         raise invalid(f"a private key has at most {MAX_KEY_BYTES // 1024} KiB", *field)
     try:
         if _OPENSSH in key:
-            load_ssh_private_key(key.encode(), password=None)
+            _check_rsa(load_ssh_private_key(key.encode(), None, unsafe_skip_rsa_key_validation=True), *field)
             return key
         # The only form that ansible takes as text is OpenSSH's own.
-        loaded = load_pem_private_key(key.encode(), password=None)
+        loaded = load_pem_private_key(key.encode(), None, unsafe_skip_rsa_key_validation=True)
+        _check_rsa(loaded, *field)
         return loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     except (ValueError, TypeError, UnsupportedAlgorithm, UnicodeEncodeError) as error:
         if isinstance(error, TypeError | UnsupportedAlgorithm) or "ENCRYPTED" in key or "encrypted" in str(error):

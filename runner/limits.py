@@ -5,6 +5,8 @@ from datetime import timedelta
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 100
 MAX_SERVERS_PER_JOB = 1000
+MAX_ROWS = 2000
+"""Rows that the answer to one operation may have, as they are estimated; a setting may say otherwise."""
 DEFAULT_PAGE_BYTES = 64 * 1024
 MAX_PAGE_BYTES = 1024 * 1024
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600

@@ -26,11 +26,14 @@ class Asking:
     schema: Schema
     engine: Engine
 
+    def context(self) -> Context:
+        """What resolvers get."""
+        return Context(self.engine, None, "test", LOCAL_VIEWER)
+
     async def ask(self, query: str, **variables: Any) -> tuple[dict[str, Any], list[Statement]]:
         """The data of one operation, which must have no errors, and the statements that it took."""
-        context = Context(self.engine, None, "test", LOCAL_VIEWER)
         async with recorded() as statements:
-            answer = await self.schema.execute(query, variable_values=variables, context_value=context)
+            answer = await self.schema.execute(query, variable_values=variables, context_value=self.context())
         assert answer.errors is None, answer.errors
         assert answer.data is not None
         return answer.data, list(statements)

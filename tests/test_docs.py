@@ -10,12 +10,10 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, build_schema, parse, validate
 from typer.main import get_group
 
-from gql.cost import MAX_ALIASES, MAX_DEPTH
-from gql.documents import MAX_TOKENS
 from gql.schema import make_schema
 from gql.subscriptions import MAX_WATCHED
 from models.chunk import MAX_BYTES
-from playcast import body, connection, listener, peer, protocol, seldom, session, settings, tries, view
+from playcast import settings
 from playcast.app import make_app
 from playcast.cli import app
 from playcast.metrics import StarterCollector, TallyCollector, WorkerCollector
@@ -194,109 +192,12 @@ def test_examples_fit_the_schema(place: str, content: str) -> None:
         ("log page `maxBytes`", f"1 to {MAX_PAGE_BYTES}, default {DEFAULT_PAGE_BYTES}"),
         ("the same in a list of jobs", f"1 to {DEFAULT_PAGE_BYTES}"),
         ("bytes of log in one chunk", f"{MAX_BYTES}"),
-        ("depth of an operation", f"{MAX_DEPTH}"),
-        ("aliases in an operation", f"{MAX_ALIASES}"),
-        ("tokens in an operation", f"{MAX_TOKENS}"),
         ("servers in one job", f"{MAX_SERVERS_PER_JOB}"),
         ("ids in one `jobUpdated`", f"{MAX_WATCHED}"),
     ],
 )
 def test_the_limits_are_the_real_ones(limit: str, value: str) -> None:
     assert row(page("docs/clients.md"), limit)[1] == value
-
-
-LIMITS = {
-    "head of a request": (f"{connection.MAX_HEAD_BYTES} bytes", "listener::test_a_head_has_a_size"),
-    "line of a head, and the number of its headers": ("8190 bytes, 128 headers", "listener::test_a_head_has_a_size"),
-    "time for a head, from the connection or from its first byte on": (
-        f"{listener.HEAD_SECONDS:.0f} s",
-        "listener::test_a_head_must_come_in_time",
-    ),
-    "time between two requests": (
-        f"{connection.KEEP_ALIVE_SECONDS:.0f} s",
-        "listener::test_who_asks_nothing_more_is_let_go",
-    ),
-    "sent ahead of an answer": (f"{connection.MAX_AHEAD_BYTES} bytes", "listener::test_who_sends_far_ahead_is_cut"),
-    "body": (f"{body.MAX_BODY_BYTES} bytes", "http::test_only_small_json_in_utf_8_by_post_is_taken"),
-    "body of a sign-in": (f"{session.MAX_SIGN_IN_BYTES} bytes", "http::test_only_small_json_in_utf_8_by_post_is_taken"),
-    "time for a body": (f"{body.BODY_SECONDS:.0f} s", "bodies::test_a_body_must_come_in_time"),
-    "all bodies that are coming in": (
-        f"{body.MAX_INCOMING_BYTES} bytes",
-        "bodies::test_of_too_many_bytes_the_oldest_go",
-    ),
-    "`Content-Encoding` of a body": ("`identity`", "bodies::test_encoded_bodies_are_refused_before_anything_else"),
-    "rest of a body that is refused": (
-        f"{connection.LINGER_SECONDS:.0f} s",
-        "bodies::test_a_refused_body_is_not_taken_in_for_ever",
-    ),
-    "time in which a peer takes nothing of an answer": (
-        f"{peer.SEND_SECONDS:.0f} s",
-        "listener::test_who_takes_nothing_of_many_answers_is_let_go",
-    ),
-    "connections that have not shown the token": (
-        f"{listener.MOST_STRANGERS}",
-        "listener::test_strangers_make_room",
-    ),
-    "all connections": (
-        f"the file limit less {listener.RESERVED_FILES} and {listener.FILES_PER_JOB} for each slot, at least half",
-        "listener::test_when_all_have_shown_the_token_a_further_one_is_refused",
-    ),
-    "files of the page that are sent at the same time": (
-        f"{listener.MOST_FILES}",
-        "listener::test_files_of_the_page_make_room_too",
-    ),
-    "time for `connection_init`": (
-        f"{view.INIT_SECONDS} s",
-        "socket::test_who_never_introduces_itself_is_let_go",
-    ),
-    "message": (f"{view.MAX_MESSAGE_BYTES} bytes", "socket::test_a_message_too_large"),
-    "subscriptions of one socket": (
-        f"{protocol.MAX_SUBSCRIPTIONS}",
-        "transport_ws::test_only_subscriptions_count_as_such",
-    ),
-    "queries and mutations of one socket without an answer": (
-        f"{protocol.MAX_QUERIES}",
-        "transport_ws::test_queries_in_flight_are_bounded",
-    ),
-    "of these, executed at the same time": (
-        f"{protocol.MAX_AT_ONCE}",
-        "transport_ws::test_of_many_queries_some_are_executed_at_a_time",
-    ),
-    "silence of a peer that does not answer a ping": (
-        f"{peer.HEARTBEAT_SECONDS * 1.5:.0f} s",
-        "socket::test_a_peer_that_answers_no_ping_is_let_go",
-    ),
-    "wrong tokens of one address that are answered at once": (
-        f"{tries.AT_ONCE}",
-        "tries::test_the_first_wrong_tokens_are_answered_at_once_and_then_ever_later",
-    ),
-    "and then one in": (
-        f"{tries.EACH_SECONDS} s",
-        "tries::test_the_first_wrong_tokens_are_answered_at_once_and_then_ever_later",
-    ),
-    "longest wait for an answer to a wrong token": (
-        f"{tries.MOST_SECONDS:.0f} s",
-        "tries::test_the_first_wrong_tokens_are_answered_at_once_and_then_ever_later",
-    ),
-    "addresses that are remembered": (f"{tries.MOST_ADDRESSES}", "tries::test_only_so_many_addresses_are_remembered"),
-    "one thing that clients can cause": (
-        f"once in {seldom.EVERY_SECONDS:.0f} s",
-        "seldom::test_each_thing_is_said_once",
-    ),
-    "all such things": (
-        f"{seldom.MOST_KEYS} in {seldom.EVERY_SECONDS:.0f} s",
-        "seldom::test_no_more_than_so_many_things_are_said",
-    ),
-}
-"""Each limit with its figure, and the test that sends one more."""
-
-
-def test_every_limit_is_the_real_one_and_has_a_test() -> None:
-    text = page("docs/limits.md")
-    for name, (figure, test) in LIMITS.items():
-        assert (name, row(text, name)[1]) == (name, figure)
-        file, _, function = test.partition("::")
-        assert f"def {function}(" in page(f"tests/test_{file}.py"), test
 
 
 async def test_every_route_is_told(tmp_path: Path) -> None:
