@@ -9,6 +9,7 @@ from typing import Any
 # Nothing to read is there. Other troubles, such as too many open files, pass: then it is tried again.
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
+_TICK_SECONDS = 0.02
 
 
 class JobDir:
@@ -71,6 +72,16 @@ class JobDir:
     def claimed(self) -> bool:
         """Whether a supervisor ever took this job."""
         return self.claim.exists()
+
+    def claimed_since(self, moment: float) -> bool:
+        """Whether a supervisor took this job at `moment` (Unix seconds) or later, by the clock of the file system."""
+        try:
+            claimed_at = self.claim.stat().st_mtime_ns
+        except OSError:
+            return False
+        # Some file systems keep whole seconds, and others the time of the last tick of the kernel.
+        slack = 1.0 if claimed_at % 10**9 == 0 else _TICK_SECONDS
+        return claimed_at / 1e9 >= moment - slack
 
     def held(self) -> bool:
         """Whether the supervisor that took this job is still alive: it holds a lock on `claim` for life."""

@@ -115,8 +115,15 @@ class JobRun:
         return None
 
     def _ours(self) -> bool:
-        """Whether the claim in the directory was made for this very job."""
-        return self._dir.made_for() == self._job.created_at.isoformat()
+        """Whether the claim in the directory was made for this very job.
+
+        Specifications of earlier versions, and those that cannot be read, do not say for which. But no claim is older
+        than the start of its job.
+        """
+        made_for = self._dir.made_for()
+        if made_for is not None:
+            return made_for == self._job.created_at.isoformat()
+        return self._job.started_at is not None and self._dir.claimed_since(self._job.started_at.timestamp())
 
     def _of_another_database(self) -> Outcome:
         """Its exit code and recap would pass for this job's own."""

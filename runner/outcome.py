@@ -92,6 +92,8 @@ def _lost(found: Findings) -> str:
         return f"the job's processes were killed, or the machine stopped: {_UNKNOWN}"
     if found.removed:
         return f"the job's directory was removed: {_UNKNOWN}; {_THEN}"
+    if found.garbled:
+        return f"the record of the job's end (exit.json) cannot be read: {_UNKNOWN}; {_THEN}"
     if found.rebooted:
         return f"the machine restarted while the job ran: {_UNKNOWN}; {_THEN}"
     return f"the job's processes were killed: {_UNKNOWN}; {_THEN}"
