@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from runner import proctree
 
 END_SECONDS = 5.0
+_SUPERVISOR_SECONDS = 2.0
 MARK = "PLAYCAST_JOB"
 """The environment variable with the job's directory, which all processes of a job inherit."""
 # The last two for what is the id of a mere thread by now.
@@ -108,15 +110,27 @@ def holder(file: Path) -> int | None:
 
 
 async def end_all(job_dir: Path) -> None:
-    """SIGKILL every process of a job until none is left, for END_SECONDS at most, and its ssh connections with them."""
-    traces = _Traces(job_dir)
+    """SIGKILL every process of a job until none is left, for END_SECONDS at most, and its ssh connections with them.
+
+    A supervisor whose job has gone ends by itself, and removes what only it may know of: it comes last.
+    """
+    traces, begun = _Traces(job_dir), time.monotonic()
     with suppress(TimeoutError):
         async with asyncio.timeout(END_SECONDS):
             while left := of_job(job_dir):
                 for pid in left:
-                    kill(pid, traces.on)
+                    if not _is_supervisor(pid) or time.monotonic() > begun + _SUPERVISOR_SECONDS:
+                        kill(pid, traces.on)
                 await asyncio.sleep(0.02)
     proctree.end_masters(connections_of(job_dir))
+
+
+def _is_supervisor(pid: int) -> bool:
+    """Whether it was started by a command of its own."""
+    with suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return any(word.endswith(_PROGRAMS[1]) for word in command[1:4])
+    return False
 
 
 def kill(pid: int, is_ours: Callable[[int], bool]) -> None:
