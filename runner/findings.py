@@ -89,9 +89,9 @@ def _trouble(event: dict[str, Any], trees: tuple[str, ...]) -> Trouble:
 class Findings:
     """All that the judge goes by. Hosts are called `srv-<id>`.
 
-    `end` is exit.json. `error` is the last that ansible said went wrong, with its place in the playbook, and
-    `last_line` the last of the log; both are plain. `unanswered`: a playbook asked, and nobody could answer;
-    `debugged`: ansible's debugger did.
+    `end` is exit.json, and `garbled` says that it is there and cannot be read. `error` is the last that ansible said
+    went wrong, with its place in the playbook, and `last_line` the last of the log; both are plain. `unanswered`: a
+    playbook asked, and nobody could answer; `debugged`: ansible's debugger did.
     """
 
     end: dict[str, Any] | None = None
@@ -108,6 +108,7 @@ class Findings:
     disk_full: bool = False
     log_cut: bool = False
     cut_off: bool = False
+    garbled: bool = False
 
 
 def read_findings(job_dir: JobDir) -> Findings:
@@ -116,8 +117,10 @@ def read_findings(job_dir: JobDir) -> Findings:
     log, cut = _log(job_dir.log), log_was_cut(job_dir.log)
     last_line = plain(log.rstrip().rpartition("\n")[2])
     keys = learned_keys(_text(job_dir.known_hosts))
+    end = _end(job_dir)
     return Findings(
-        end=job_dir.read_json(job_dir.exit),
+        end=end,
+        garbled=end is None and job_dir.exit.exists(),
         told=_told(job_dir.events, _ansible_dir(spec)),
         # The end of a log that was cut tells nothing about the end of the job.
         error=None if cut else _error(log, _ansible_dir(spec)),
@@ -128,11 +131,20 @@ def read_findings(job_dir: JobDir) -> Findings:
         pinned={host_name(server_id): fingerprint(key) for server_id, key in keys.items()},
         expects=_expects(spec),
         removed=not job_dir.claimed(),
-        rebooted=run is not None and run.get("boot_id") != this_boot(),
+        rebooted=run is not None and isinstance(run.get("boot_id"), str) and run["boot_id"] != this_boot(),
         disk_full=_full(job_dir.path),
         log_cut=cut,
         cut_off=job_dir.cut_off.exists(),
     )
+
+
+def _end(job_dir: JobDir) -> dict[str, Any] | None:
+    """exit.json; None if it does not say how the job ended. What another version has put there besides is left out."""
+    end = job_dir.read_json(job_dir.exit) or {}
+    reason, code, message = (end.get(name) for name in ("reason", "code", "message"))
+    if not isinstance(reason, str) or not isinstance(code, int) or abs(code) >= 2**31:
+        return None
+    return {"reason": reason, "code": code, "message": message if isinstance(message, str) else None}
 
 
 def _told(path: Path, ansible_dir: Path) -> Told:

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+# Nothing to read is there. Other troubles, such as too many open files, pass: then it is tried again.
+_NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+_TICK_SECONDS = 0.02
+
 
 class JobDir:
     """`jobs/<id>/`: directory 0700, files 0600."""
@@ -46,9 +51,18 @@ class JobDir:
         """The JSON object in `file`; None if it is missing or was not finished."""
         try:
             value = json.loads(file.read_bytes())
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+        except (*_NO_FILE, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
+
+    def read_run(self) -> dict[str, Any] | None:
+        """run.json; None if it is missing or does not say which process is the supervisor."""
+        run = self.read_json(self.run)
+        if run is None or not isinstance(run.get("boot_id"), str) or not isinstance(run.get("supervisor"), dict):
+            return None
+        pid, start = (run["supervisor"].get(name) for name in ("pid", "start"))
+        well = isinstance(pid, int) and 0 < pid < 2**31 and isinstance(start, int)
+        return run if well else None
 
     def made_for(self) -> str | None:
         """When the job was created that the directory was made for, as its specification says; None if it does not."""
@@ -58,6 +72,16 @@ class JobDir:
     def claimed(self) -> bool:
         """Whether a supervisor ever took this job."""
         return self.claim.exists()
+
+    def claimed_since(self, moment: float) -> bool:
+        """Whether a supervisor took this job at `moment` (Unix seconds) or later, by the clock of the file system."""
+        try:
+            claimed_at = self.claim.stat().st_mtime_ns
+        except OSError:
+            return False
+        # Some file systems keep whole seconds, and others the time of the last tick of the kernel.
+        slack = 1.0 if claimed_at % 10**9 == 0 else _TICK_SECONDS
+        return claimed_at / 1e9 >= moment - slack
 
     def held(self) -> bool:
         """Whether the supervisor that took this job is still alive: it holds a lock on `claim` for life."""

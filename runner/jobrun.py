@@ -1,8 +1,8 @@
 """One claimed job from its start to its final state, right at any point of a restart."""
 
 import asyncio
-import shutil
-import signal
+import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,16 +15,19 @@ from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import PlaycastError
 from runner.findings import Recap, read_findings
+from runner.halt import Halt, end_rest
 from runner.intake import Intake
 from runner.inventory import learned_keys
 from runner.jobdir import JobDir
 from runner.launch import launch, targets_of
 from runner.outcome import Outcome, judge
 from runner.persist import until_stored
-from runner.process import Gone, end_all
+from runner.process import Gone, holder, start_time, this_boot
 from runner.tail import FenceLost, Tail
 
 START_POLL_SECONDS = 0.02
+# From then on a supervisor that has not said who it is is looked for in another way.
+LATE_SECONDS = 2.0
 # The bus tells of a cancel at once; this is the net below it.
 RELOOK_SECONDS = 5.0
 # Stands for a run.json that cannot be read: a process of no boot, so one that has ended.
@@ -61,20 +64,25 @@ class JobRun:
         await self._keep_facts(found.told.recap or {})
         outcome = judge(found.end, found.told.recap, hosts, found)
         if outcome.status is JobStatus.CANCELED and (by := await self._cancel_requested_by()) is not None:
-            outcome = replace(outcome, message=f"canceled by {by}")
+            outcome = replace(outcome, message=f"canceled by {by}{(outcome.message or '').removeprefix('canceled')}")
         if not await self._finish(outcome):
             raise FenceLost
         return True
 
     async def see_out(self) -> None:
         """Wait for the end of a job that was judged without us, and tell it: its servers are held until then."""
-        if (run := self._dir.read_json(self._dir.run)) is not None:
+        if (run := self._dir.read_run()) is not None:
             gone = Gone(run["supervisor"], run["boot_id"])
+            halt = self._halt(gone)
+            watching = asyncio.create_task(halt.watch())
             try:
                 await gone.event.wait()
+                await halt.settled()
             finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
                 gone.close()
-        await _end_processes(self._dir)
+        await end_rest(self._dir)
         found = await asyncio.to_thread(read_findings, self._dir)
         outcome = judge(found.end, found.told.recap, await until_stored("result", self._job.id, self._hosts), found)
         said = f"it ended as {outcome.status.value}" + (f" ({outcome.message})" if outcome.message else "")
@@ -82,7 +90,7 @@ class JobRun:
 
     async def give_up(self) -> bool:
         """End a job that Playcast fails to follow, with everything that it started."""
-        await _end_processes(self._dir)
+        await end_rest(self._dir)
         message = "Playcast itself failed on this job, again and again; its server log says why"
         return await self._finish(Outcome(JobStatus.ERROR, FailureReason.WORKER_LOST, message, None))
 
@@ -107,8 +115,15 @@ class JobRun:
         return None
 
     def _ours(self) -> bool:
-        """Whether the claim in the directory was made for this very job."""
-        return self._dir.made_for() == self._job.created_at.isoformat()
+        """Whether the claim in the directory was made for this very job.
+
+        Specifications of earlier versions, and those that cannot be read, do not say for which. But no claim is older
+        than the start of its job.
+        """
+        made_for = self._dir.made_for()
+        if made_for is not None:
+            return made_for == self._job.created_at.isoformat()
+        return self._job.started_at is not None and self._dir.claimed_since(self._job.started_at.timestamp())
 
     def _of_another_database(self) -> Outcome:
         """Its exit code and recap would pass for this job's own."""
@@ -126,49 +141,70 @@ class JobRun:
         current = await until_stored("cancel", self._job.id, lambda: ProvisionJob.get_or_none(id=self._job.id))
         return current.cancel_requested_by if current is not None else None
 
-    async def _stop_when_asked(self, gone: Gone) -> None:
-        """Tell the supervisor to stop once somebody has cancelled the job, be it before a restart."""
+    def _halt(self, gone: Gone) -> Halt:
+        return Halt(self._dir, gone, self._job.timeout_seconds, self._engine.cancel_grace)
+
+    async def _stop_when_asked(self, halt: Halt) -> None:
+        """End the job once somebody has cancelled it, be it before a restart."""
         with self._engine.bus.listen((Topic.JOB, self._job.id)) as listener:
             while await self._cancel_requested_by() is None:
                 await listener.wait(RELOOK_SECONDS)
-        gone.send(signal.SIGTERM)
+        await halt.cancel()
 
     async def _hosts(self) -> dict[str, str]:
         return {row.host: row.server_name for row in await JobHost.filter(job_id=self._job.id).order_by("id")}
 
-    async def _follow(self) -> None:
-        """Copy log and events until the supervisor is gone and both are drained, in this order."""
-        while (run := self._dir.read_json(self._dir.run)) is None:
+    async def _begun(self) -> dict[str, Any] | None:
+        """Which process is the supervisor, as run.json says; None if it has ended before it could write that."""
+        late_at = time.monotonic() + LATE_SECONDS
+        while (run := self._dir.read_run()) is None:
             if not self._dir.held():
                 # It died before it started anything, or between writing and now: then the file is there.
-                run = self._dir.read_json(self._dir.run)
-                break
+                return self._dir.read_run()
             await asyncio.sleep(START_POLL_SECONDS)
+            if time.monotonic() >= late_at and (run := self._holder()) is not None:
+                # A supervisor that was stopped here has not made it yet.
+                with suppress(FileNotFoundError):
+                    self._dir.log.touch(mode=0o600)
+                return run
+        return run
+
+    def _holder(self) -> dict[str, Any] | None:
+        """The supervisor by its lock, where run.json cannot be read or does not come; None if the kernel hides it."""
+        pid = holder(self._dir.claim)
+        start = start_time(pid) if pid is not None else None
+        return {"supervisor": {"pid": pid, "start": start}, "boot_id": this_boot()} if start is not None else None
+
+    async def _follow(self) -> None:
+        """Copy log and events until the supervisor is gone and both are drained, in this order."""
+        run = await self._begun()
         if run is None or not self._dir.log.exists():
-            await _end_processes(self._dir)
+            await end_rest(self._dir)
             if not self._dir.log.exists():
                 return
             run = run or _UNREADABLE
         gone = Gone(run["supervisor"], run["boot_id"])
+        halt = self._halt(gone)
         drained = asyncio.Event()
-        stopping = asyncio.create_task(self._stop_when_asked(gone))
         intake = asyncio.create_task(Intake(self._job, self._dir, self._engine.bus).follow(drained))
+        tasks = [asyncio.create_task(self._stop_when_asked(halt)), asyncio.create_task(halt.watch()), intake]
         try:
-            await self._copy_log(gone)
+            await self._copy_log(gone, halt)
             drained.set()
             await intake
         finally:
-            for task in (stopping, intake):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(stopping, intake, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             gone.close()
 
-    async def _copy_log(self, gone: Gone) -> None:
+    async def _copy_log(self, gone: Gone, halt: Halt) -> None:
         tail = Tail(self._job, self._dir, self._engine.bus, self._engine.shelf, self._engine.appender)
         await tail.follow(gone.is_set, gone.event)
+        await halt.settled()
         if not self._dir.exit.exists():
             # The supervisor was killed: what it left behind still writes, and still works on the servers.
-            await _end_processes(self._dir)
+            await end_rest(self._dir)
             if self._dir.log.exists():
                 await tail.follow(gone.is_set, gone.event)
 
@@ -178,10 +214,10 @@ class JobRun:
             learned = learned_keys(self._dir.known_hosts.read_text(errors="replace"))
         except OSError:
             return
-        for server_id, (host, port) in spec.get("first_contacts", {}).items():
-            if int(server_id) in learned:
-                unpinned = Server.filter(id=int(server_id), host=host, port=port, host_key__isnull=True)
-                await unpinned.update(host_key=learned[int(server_id)])
+        for server_id, host, port in _first_contacts(spec):
+            if server_id in learned:
+                unpinned = Server.filter(id=server_id, host=host, port=port, host_key__isnull=True)
+                await unpinned.update(host_key=learned[server_id])
 
     async def _keep_facts(self, recap: Recap) -> None:
         """Keep the facts of the hosts that the recap names without a failure, for the next job of the recipe."""
@@ -205,9 +241,11 @@ class JobRun:
         return moved
 
 
-async def _end_processes(job_dir: JobDir) -> None:
-    """End whatever of the job is left."""
-    await end_all(job_dir.path)
-    spec = job_dir.read_json(job_dir.spec)
-    if spec is not None:
-        await asyncio.to_thread(shutil.rmtree, spec["scratch"], ignore_errors=True)
+def _first_contacts(spec: dict[str, Any]) -> list[tuple[int, str, int]]:
+    """(server id, host, port) of each first contact that the specification has in the form of this version."""
+    given = spec.get("first_contacts")
+    try:
+        contacts = [(int(key), host, port) for key, (host, port) in given.items()] if isinstance(given, dict) else []
+    except (TypeError, ValueError):
+        return []
+    return [contact for contact in contacts if isinstance(contact[1], str) and isinstance(contact[2], int)]

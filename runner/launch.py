@@ -64,10 +64,10 @@ async def launch(engine: Engine, job: ProvisionJob) -> None:
 
 def _scratch(job_dir: JobDir) -> str:
     """The name of the job's directory in /tmp: a new one, but of a launch that was killed its own."""
-    spec = job_dir.read_json(job_dir.spec)
-    if spec is not None and not job_dir.claimed():
+    named = (job_dir.read_json(job_dir.spec) or {}).get("scratch")
+    if isinstance(named, str) and not job_dir.claimed():
         # Its supervisor may still be on the way, and finds what it looks for.
-        return str(spec["scratch"])
+        return named
     # Short, since ssh's control sockets live below it and a socket's path has at most 107 bytes.
     return f"/tmp/pc-{secrets.token_hex(4)}"  # noqa: S108 (nobody can guess it, and `mkdir` takes no other's)
 

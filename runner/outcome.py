@@ -60,12 +60,14 @@ def judge(
     if end["reason"] == "canceled" and found.cut_off:
         return _error(FailureReason.WORKER_LOST, f"{_CUT_OFF}: {_UNKNOWN}; {_THEN}", code)
     if end["reason"] == "canceled":
-        return Outcome(JobStatus.CANCELED, None, "canceled", code)
+        return Outcome(JobStatus.CANCELED, None, ": ".join(filter(None, ("canceled", end.get("message")))), code)
     if end["reason"] == "timeout":
-        return Outcome(JobStatus.ERROR, FailureReason.TIMEOUT, str(end["message"]), code)
+        message = end.get("message") or "stopped at its deadline"
+        return Outcome(JobStatus.ERROR, FailureReason.TIMEOUT, str(message), code)
     if end["reason"] == "exec_failed":
-        advice = ": install ansible-core beside Playcast" if "No such file" in str(end["message"]) else ""
-        return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, f"{end['message']}{advice}", code)
+        message = str(end.get("message") or "ansible-playbook could not be started")
+        advice = ": install ansible-core beside Playcast" if "No such file" in message else ""
+        return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, f"{message}{advice}", code)
     outcome = _without_recap(code, found) if recap is None else _by_recap(code, recap, hosts, found)
     return replace(outcome, message="; ".join(filter(None, (outcome.message, *_notes(found)))) or None)
 
@@ -90,6 +92,8 @@ def _lost(found: Findings) -> str:
         return f"the job's processes were killed, or the machine stopped: {_UNKNOWN}"
     if found.removed:
         return f"the job's directory was removed: {_UNKNOWN}; {_THEN}"
+    if found.garbled:
+        return f"the record of the job's end (exit.json) cannot be read: {_UNKNOWN}; {_THEN}"
     if found.rebooted:
         return f"the machine restarted while the job ran: {_UNKNOWN}; {_THEN}"
     return f"the job's processes were killed: {_UNKNOWN}; {_THEN}"

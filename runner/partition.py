@@ -5,7 +5,6 @@ worker that was only paused finds its lease out as well, so it looks twice befor
 """
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -41,14 +40,14 @@ class Partition:
 
 def _stop(job_dir: JobDir) -> None:
     """Have the supervisor end the job, if it runs; the mark tells afterwards why it was ended."""
-    run = job_dir.read_json(job_dir.run)
+    run = job_dir.read_run()
     if run is None or job_dir.cut_off.exists():
         return
     gone = Gone(run["supervisor"], run["boot_id"])
     try:
         if not gone.is_set():
             job_dir.write(job_dir.cut_off, b"")
-            gone.send(signal.SIGTERM)
+            gone.stop()
             log.warning("a job is stopped, since the database is out of reach", job=int(job_dir.path.name))
     finally:
         gone.close()

@@ -1,9 +1,12 @@
 """Processes that are not our children: knowing when one has ended, and ending those that were left behind."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,13 @@ from typing import Any
 from runner import proctree
 
 END_SECONDS = 5.0
+_SUPERVISOR_SECONDS = 2.0
 MARK = "PLAYCAST_JOB"
 """The environment variable with the job's directory, which all processes of a job inherit."""
-_LAUNCHER = bytes(Path(__file__).with_name("launcher.py"))
+# The last two for what is the id of a mere thread by now.
+_NO_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)
+# Wherever they are: an upgrade may have gone to another place.
+_PROGRAMS = (b"/runner/launcher.py", b"/runner/supervise.py")
 
 
 class Gone:
@@ -24,13 +31,17 @@ class Gone:
 
     def __init__(self, identity: dict[str, Any], boot_id: str) -> None:
         self.event = asyncio.Event()
+        self.pid = int(identity["pid"])
+        self.start = int(identity["start"])
         self._fd: int | None = None
         try:
-            fd = os.pidfd_open(int(identity["pid"]))
-        except ProcessLookupError:
+            fd = os.pidfd_open(self.pid)
+        except OSError as error:
+            if error.errno not in _NO_PROCESS:
+                raise
             self.event.set()
             return
-        if boot_id != this_boot() or start_time(int(identity["pid"])) != identity["start"]:
+        if boot_id != this_boot() or start_time(self.pid) != self.start:
             os.close(fd)
             self.event.set()
             return
@@ -46,6 +57,19 @@ class Gone:
         if self._fd is not None:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._fd, number)
+
+    def stop(self) -> None:
+        """Tell a supervisor to end its job, also one that was stopped: it takes a signal only when it goes on."""
+        self.send(signal.SIGTERM)
+        self.send(signal.SIGCONT)
+
+    def has(self, pid: int) -> bool:
+        """Whether a process is below this one, which must still be there."""
+        return not self.is_set() and proctree.is_below(pid, self.pid) and start_time(self.pid) == self.start
+
+    def give_up(self) -> None:
+        """Take the process for ended: it was killed, and will never run again, though it is still there."""
+        self._ended()
 
     def close(self) -> None:
         """Stop watching."""
@@ -73,40 +97,86 @@ def start_time(pid: int) -> int | None:
     return int(fields[19])
 
 
+def holder(file: Path) -> int | None:
+    """The process that holds a lock (flock) on `file`, as far as the kernel tells."""
+    with suppress(OSError):
+        number = str(file.stat().st_ino)
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            # Not by the device as well: file systems of several layers tell another one here.
+            if words[1] == "FLOCK" and words[-3].rpartition(":")[2] == number and words[-4].isdigit():
+                return int(words[-4])
+    return None
+
+
 async def end_all(job_dir: Path) -> None:
-    """SIGKILL every process of a job until none is left, for END_SECONDS at most, and its ssh connections with them."""
+    """SIGKILL every process of a job until none is left, for END_SECONDS at most, and its ssh connections with them.
+
+    A supervisor whose job has gone ends by itself, and removes what only it may know of: it comes last.
+    """
+    traces, begun = _Traces(job_dir), time.monotonic()
     with suppress(TimeoutError):
         async with asyncio.timeout(END_SECONDS):
             while left := of_job(job_dir):
                 for pid in left:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                    if not _is_supervisor(pid) or time.monotonic() > begun + _SUPERVISOR_SECONDS:
+                        kill(pid, traces.on)
                 await asyncio.sleep(0.02)
     proctree.end_masters(connections_of(job_dir))
+
+
+def _is_supervisor(pid: int) -> bool:
+    """Whether it was started by a command of its own."""
+    with suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return any(word.endswith(_PROGRAMS[1]) for word in command[1:4])
+    return False
+
+
+def kill(pid: int, is_ours: Callable[[int], bool]) -> None:
+    """SIGKILL a process that `is_ours`, which is asked once no other one can get its pid any more."""
+    with suppress(ProcessLookupError, PermissionError):
+        fd = os.pidfd_open(pid)
+        try:
+            if is_ours(pid):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+        finally:
+            os.close(fd)
 
 
 def of_job(job_dir: Path) -> list[int]:
     """The processes of a job: its own, and what they started, as long as that keeps its environment.
 
-    Two kinds show another environment. A fork of the launcher keeps the launcher's, and its command line; it works in
-    the job's directory, where somebody's shell may stand as well. The master of an ssh connection has written its
-    title over its own: `ssh: <control path> [mux]`.
+    Three kinds show another environment. The supervisor has none, and a fork of the launcher keeps the launcher's; both
+    have the command line of a program of ours, and work in the job's directory, where somebody's shell may stand as
+    well. The master of an ssh connection has written its title over its own: `ssh: <control path> [mux]`.
     """
-    # The second is what jobs bore that an earlier version has started.
-    marks = {f"{MARK}={job_dir}".encode(), f"PLAYCAST_EVENTS={job_dir / 'events.jsonl'}".encode()}
-    # The kernel shows where the links on the way lead.
-    place = job_dir.resolve()
-    here = {str(place), f"{place} (deleted)"}
-    title = _title_of_masters(job_dir)
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
+    traces = _Traces(job_dir)
+    return sorted(pid for pid in proctree.processes() if traces.on(pid))
+
+
+class _Traces:
+    """What tells the processes of one job."""
+
+    def __init__(self, job_dir: Path) -> None:
+        # The second is what jobs bore that an earlier version has started.
+        self._marks = {f"{MARK}={job_dir}".encode(), f"PLAYCAST_EVENTS={job_dir / 'events.jsonl'}".encode()}
+        # The kernel shows where the links on the way lead.
+        place = job_dir.resolve()
+        self._here = {str(place), f"{place} (deleted)"}
+        self._title = _title_of_masters(job_dir)
+
+    def on(self, pid: int) -> bool:
+        """Whether the process is of the job; False as well if we may not look."""
+        process = Path(f"/proc/{pid}")
+        try:
             command = (process / "cmdline").read_bytes()
-            is_fork = _LAUNCHER in command and str((process / "cwd").readlink()) in here
-            is_master = title is not None and command.startswith(title)
-            if is_fork or is_master or marks.intersection((process / "environ").read_bytes().split(b"\0")):
-                found.append(int(process.name))
-    return sorted(found)
+            is_program = any(word.endswith(_PROGRAMS) for word in command.split(b"\0")[1:4])
+            is_ours = is_program and str((process / "cwd").readlink()) in self._here
+            is_master = self._title is not None and command.startswith(self._title)
+            return is_ours or is_master or not self._marks.isdisjoint((process / "environ").read_bytes().split(b"\0"))
+        except OSError:
+            return False
 
 
 def _title_of_masters(job_dir: Path) -> bytes | None:

@@ -15,6 +15,26 @@ def identity(pid: int) -> dict[str, int]:
     return {"pid": pid, "start": int(_stat(pid)[19])}
 
 
+def state(pid: int) -> str | None:
+    """The kernel's letter for what a process does (T: stopped, t: held by a debugger); None once it has ended."""
+    try:
+        letter = _stat(pid)[0]
+    except (OSError, IndexError):
+        return None
+    # A process that nobody has collected yet has ended as well.
+    return None if letter in "ZXx" else letter
+
+
+def is_below(pid: int, top: int) -> bool:
+    """Whether `top` is among the parents of a process."""
+    with contextlib.suppress(OSError, IndexError):
+        while pid > 1:
+            pid = int(_stat(pid)[1])
+            if pid == top:
+                return True
+    return False
+
+
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/<pid>/stat after the command's name, which may hold anything."""
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
@@ -58,7 +78,7 @@ def end_masters(stems: Sequence[str]) -> None:
 
 def end_masters_below(beginnings: Sequence[str]) -> None:
     """SIGKILL the masters of all connections whose control path begins with one of these."""
-    for pid in _processes() if beginnings else ():
+    for pid in processes() if beginnings else ():
         if _is_master(pid, beginnings):
             send(pid, signal.SIGKILL)
     # They can no longer take their sockets away themselves.
@@ -74,13 +94,16 @@ def _of(stems: Sequence[str]) -> list[str]:
     return [f"{stem}-" for stem in stems]
 
 
-def descendants() -> list[int]:
-    """Since 2.19 each of ansible's workers has its own session: only the tree of parents finds them all."""
+def descendants(top: int | None = None) -> list[int]:
+    """The processes below `top`, else below this one.
+
+    Since 2.19 each of ansible's workers has its own session: only the tree of parents finds them all.
+    """
     children: dict[int, list[int]] = {}
-    for pid in _processes():
+    for pid in processes():
         with contextlib.suppress(OSError, IndexError):
             children.setdefault(int(_stat(pid)[1]), []).append(pid)
-    found, queue = [], [os.getpid()]
+    found, queue = [], [os.getpid() if top is None else top]
     while queue:
         for pid in children.get(queue.pop(), []):
             found.append(pid)
@@ -94,7 +117,8 @@ def send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _processes() -> Iterator[int]:
+def processes() -> Iterator[int]:
+    """All of this machine that can be seen."""
     return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
 
 

@@ -84,6 +84,8 @@ def detach(job_dir: str, secret_fds: list[int], leave: Sequence[int] = (), execu
 def _supervise(secret_fds: list[int], tell: int, execute: Execute | None = None) -> None:
     with open("spec.json", "rb") as file:
         spec = json.load(file)
+    # From the claim on a signal to end means a cancel, and waits until there is something to end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     _take_claim()
     end = None
     try:
@@ -112,7 +114,6 @@ def _run(
 ) -> tuple[int, dict[str, object]]:
     """Run the job to its end; (where to record it, what to record)."""
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     log = os.open("ansible.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     record = _reserve_exit_record()
     started_at = time.time()
@@ -254,6 +255,8 @@ def _wait(child: int, timeout: float, grace: float) -> dict[str, object]:
             due = time.monotonic() + pause
             for pid in proctree.descendants() if everyone else [child]:
                 proctree.send(pid, number)
+                # One that was stopped takes a signal only when it goes on.
+                proctree.send(pid, signal.SIGCONT)
 
 
 def _write_exit_record(record: int, end: dict[str, object]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -190,12 +191,25 @@ async def test_a_killed_supervisor_is_a_lost_job_and_nothing_of_it_runs_on(
     assert ended["logSize"] == job_dir.log.stat().st_size
 
 
+@pytest.mark.parametrize(
+    ("spec", "age"),
+    [
+        (None, 10),
+        (b'{"scratch": "/nonexistent"}', 10),
+        (b'{"created_at": null}', 3600),
+        (b'{"created_at": "2026-01-01T00:00:00+00:00"}', -3600),
+    ],
+    ids=["no specification", "of an earlier version", "without a time", "of another job, and newer"],
+)
 async def test_a_directory_of_another_database_is_not_taken_for_the_job(
-    api: Api, data_dir: Path, job_dirs: Callable[[JSON], JobDir]
+    api: Api, data_dir: Path, spec: bytes | None, age: float
 ) -> None:
     old = JobDir(data_dir / "jobs", 1)
     old.make()
     old.claim.touch()
+    os.utime(old.claim, (time.time() - age, time.time() - age))
+    if spec is not None:
+        old.write(old.spec, spec)
     old.write(old.exit, b'{"reason": "exited", "code": 0, "message": null}')
     old.write(old.events, b'{"kind": "recap", "hosts": {"srv-1": {"ok": 1}}}\n')
 

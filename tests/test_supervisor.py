@@ -14,6 +14,7 @@ import pytest
 from runner import supervise
 from runner.jobdir import JobDir
 from tests.disk import small_disk
+from tests.standing import state
 
 SUPERVISE = [sys.executable, "-I", "-S", supervise.__file__]
 
@@ -196,6 +197,25 @@ def test_sigterm_to_the_supervisor_cancels_the_job(tmp_path: Path) -> None:
     run = started(job_dir)
     wait_for(job_dir.log, 1)
     os.kill(run["supervisor"]["pid"], signal.SIGTERM)
+
+    assert ended(job_dir, within=20) == {"reason": "canceled", "code": 99, "message": None}
+    assert job_dir.log.read_text() == "ready\ninterrupted\n"
+
+
+@pytest.mark.parametrize("who", ["supervisor", "ansible", "both"])
+def test_what_was_stopped_is_canceled_as_well(tmp_path: Path, who: str) -> None:
+    script = "trap 'echo interrupted; exit 99' INT; echo ready; while :; do sleep 0.05; done"
+    job_dir = make(tmp_path, ["/bin/sh", "-c", script], grace=30)
+
+    run = started(job_dir)
+    wait_for(job_dir.log, 1)
+    pids = [run[name]["pid"] for name in ("supervisor", "ansible") if who in (name, "both")]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    while any(state(pid) != "T" for pid in pids):
+        time.sleep(0.01)
+    for number in (signal.SIGTERM, signal.SIGCONT):
+        os.kill(run["supervisor"]["pid"], number)
 
     assert ended(job_dir, within=20) == {"reason": "canceled", "code": 99, "message": None}
     assert job_dir.log.read_text() == "ready\ninterrupted\n"
