@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gql.pace import pace
 from gql.wire import decode
 from playcast.problems import Rejection
 
@@ -56,6 +57,8 @@ class Bodies:
                         self._add(body, chunk)
                         if len(body) > most:
                             raise _too_large(most)
+                    # Reading JSON of a mebibyte keeps the event loop, so of many that have come each has its turn.
+                    await pace().turn()
                     return bytes(body)
         except TimeoutError as error:
             message = (

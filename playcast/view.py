@@ -59,10 +59,10 @@ class SocketAdapter(AiohttpWebSocketAdapter):
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Send, for as long as a peer may take."""
         try:
-            written = await _written(message)
-            sending = super().send_json(message) if written is None else self.ws.send_frame(written, WSMsgType.TEXT)
             # A hundred subscriptions of a peer that is behind hold one message on its way, not a hundred.
             async with self._sending:
+                written = await _written(message)
+                sending = super().send_json(message) if written is None else self.ws.send_frame(written, WSMsgType.TEXT)
                 await taken(self.request, sending)
         except (ConnectionError, RuntimeError) as error:
             raise WebSocketDisconnected from error

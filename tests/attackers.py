@@ -7,12 +7,15 @@ which status.
 import asyncio
 import base64
 import json
+import random
 import resource
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+
+from tests.test_keys import pem
 
 SILENT = 1500
 """More connections than there are file descriptors."""
@@ -148,6 +151,83 @@ def guesses(path: str) -> Send:
     return attack
 
 
+def chosen_key() -> str:
+    """An RSA key of 60,000 bits, whose factors nobody has looked at."""
+    chosen = random.Random(1)  # noqa: S311 (no secret)
+    return pem(*(chosen.getrandbits(30_000) | 1 | 1 << 29_999 for _ in range(3)))
+
+
+def query(text: str, path: str = "/graphql", **variables: object) -> Callable[["Attack"], bytes]:
+    """One POST, of a document that nobody has sent before."""
+    rest = json.dumps(variables)
+    return lambda to: to.post(
+        path, f'{{"query": {json.dumps(f"{text} #{next(NUMBERS)}")}, "variables": {rest}}}'.encode()
+    )
+
+
+def over_socket(*texts: str) -> Callable[["Attack"], bytes]:
+    asked = [{"id": str(n), "type": "subscribe", "payload": {"query": text}} for n, text in enumerate(texts)]
+    return lambda to: handshake(to) + framed({"type": "connection_init"}, *asked)
+
+
+def each_new(data: Callable[["Attack"], bytes], count: int = BUSY, *, read: bool = True) -> Send:
+    """Sends on `count` connections at a time something that is made anew each time."""
+
+    async def attack(to: Attack) -> None:
+        await to.many(count, lambda: to.send(data(to), read=read))
+
+    return attack
+
+
+NUMBERS = iter(range(10**9))
+JOB = '{ job(id: "1") { %s } }'
+EXPANDING = " ".join(
+    [
+        JOB % "...F0",
+        *(
+            f"fragment F{n} on ProvisionJob {{ a: retryOf {{ ...F{n + 1} }} b: retryOf {{ ...F{n + 1} }} ...F{n + 1} }}"
+            for n in range(60)
+        ),
+        "fragment F60 on ProvisionJob { id }",
+    ]
+)
+LOGS = JOB % "log(maxBytes: 1048576) { chunks { text } }"
+LISTS = (
+    "{ servers(first: 18) { nodes { name variables tags jobs(first: 100) { nodes { id number message duration } } } } }"
+)
+HOSTS = "{ jobs(first: 100) { nodes { number hosts { name ok server { name tags variables } } } } }"
+DEEP = "{ servers { nodes { jobs { nodes { servers { jobs { nodes { id } } } } } } } }"
+SAME = "{ " + "viewer { name } " * 480 + "}"
+FIELDS = "{ " + " ".join(f"x{n}" for n in range(1990)) + " }"
+EVENTS = JOB % "events(first: 100) { nodes { ... on HostTaskEvent { result } } }"
+TYPES = "{ __schema { types { name fields { name type { name fields { name type { name } } } } } } }"
+CREATE = "mutation($input: CreateServerInput!) { createServer(input: $input) { userErrors { message } } }"
+# Of who has the token, on a server that has much to tell (tests.plenty).
+DEAR: dict[str, Send] = {
+    "expanding fragments": each_new(query(EXPANDING)),
+    "expanding fragments on sockets": each_new(over_socket(*[EXPANDING] * 20)),
+    "expanding fragments to a stream": each_new(query(EXPANDING, "/graphql/stream")),
+    "the same field": each_new(query(SAME)),
+    "unknown fields": each_new(query(FIELDS)),
+    "types of types": each_new(query(TYPES)),
+    "lists in lists": each_new(query(LISTS)),
+    "lists of hosts": each_new(query(HOSTS)),
+    "lists in lists in lists": each_new(query(DEEP)),
+    "lists in lists on sockets": each_new(over_socket(*[LISTS] * 20)),
+    "lists that nobody waits for": each_new(query(LISTS), read=False),
+    "events": each_new(query(EVENTS)),
+    "unread answers of logs": each_new(lambda to: query(LOGS)(to) * 20, 40, read=False),
+    "unread answers on sockets": each_new(over_socket(*[LOGS] * 50), 40, read=False),
+    "unread logs": each_new(lambda to: to.head("GET /ansible/jobs/1/log") * 4, 200, read=False),
+    "unread subscriptions": each_new(over_socket(*["subscription { jobLog(jobId: 1) { text } }"] * 90), 20, read=False),
+    "many ids": each_new(query("subscription($ids: [ID!]) { jobUpdated(ids: $ids) { id } }", ids=[1] * 300_000)),
+    "deep JSON": each_new(lambda to: to.post("/graphql", b"[" * 1_000_000)),
+    "many values": each_new(query("{ viewer { name } }", a=[[]] * 300_000)),
+    "a key of chosen numbers": each_new(query(CREATE, input={
+        "name": "x", "host": "h", "user": "u", "credential": {"privateKey": chosen_key()}})),
+}  # fmt: skip
+
+
 OVERSIZED = b"GET / HTTP/1.1\r\n" + b"X-Long: " + b"a" * 9000 + b"\r\n\r\n"
 SECRET = "a-secret-that-no-log-may-hold"
 INIT = {"type": "connection_init", "payload": {"token": SECRET}}
@@ -184,6 +264,9 @@ ATTACKS: dict[str, Send] = {
         )
     ),
 }
+
+
+ATTACKS |= DEAR
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.attackers import ATTACKS, SECRET
+from tests import plenty
+from tests.attackers import ATTACKS, DEAR, SECRET
 from tests.door import TOKEN, Door, server
 from tests.serving import CHECKOUT
 
@@ -23,7 +24,7 @@ as this process itself has to wait for its turn."""
 SPIN_SECONDS = 0.01
 MOST_GROWTH = 100 * 1024 * 1024
 MOST_LOG = 1024 * 1024
-NO_TOKEN = {"refused queries", "refused streams", "queries"}
+NO_TOKEN = {"refused queries", "refused streams", "queries", *DEAR}
 """Attacks that without a token are all the same: each is refused with 401."""
 
 
@@ -85,6 +86,9 @@ async def attacking(
 @pytest.mark.alone("measures how long an honest client waits, and the memory of the server")
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["without a token", "with the token"])
 async def test_an_honest_client_does_not_notice(data_dir: Path, ansible_dir: Path, token: str | None) -> None:
+    if token is not None:
+        data_dir.mkdir(parents=True)
+        await plenty.main(f"sqlite://{data_dir}/playcast.sqlite3")
     async with server(data_dir, ansible_dir, files=1024) as door:
         for _ in range(20):
             await ask(door)
@@ -110,9 +114,20 @@ async def test_an_honest_client_does_not_notice(data_dir: Path, ansible_dir: Pat
 
 @pytest.mark.slow
 @pytest.mark.alone("needs many connections at a time")
-@pytest.mark.parametrize("name", ["nothing", "half a body", "silent sockets", "unread files", "tokens", "pings"])
-async def test_the_server_ends_in_its_time_under_attack(data_dir: Path, ansible_dir: Path, name: str) -> None:
-    async with server(data_dir, ansible_dir, files=1024) as door, attacking(door, name, None, 60):
+@pytest.mark.parametrize(
+    ("name", "token"),
+    [
+        *((name, None) for name in ("nothing", "half a body", "silent sockets", "unread files", "tokens", "pings")),
+        *((name, TOKEN) for name in ("expanding fragments", "lists in lists on sockets", "unread answers of logs")),
+    ],
+)
+async def test_the_server_ends_in_its_time_under_attack(
+    data_dir: Path, ansible_dir: Path, name: str, token: str | None
+) -> None:
+    if token is not None:
+        data_dir.mkdir(parents=True)
+        await plenty.main(f"sqlite://{data_dir}/playcast.sqlite3")
+    async with server(data_dir, ansible_dir, files=1024) as door, attacking(door, name, token, 60):
         await door.until(lambda refused: refused["open"] > 20)
         door.served.process.terminate()
         # SHUTDOWN_SECONDS, and what a slow machine needs.
