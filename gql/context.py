@@ -5,11 +5,10 @@ from functools import cached_property
 from typing import Any
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from gql import loaders
 from gql.connection import Window
-from gql.loaders import Asking, loader, page_loader
+from gql.loaders import Asking, Loader, page_loader
 from models import JobEvent, JobHost, ProvisionJob, Server
 from runner.engine import Engine
 from runner.events import read_events
@@ -53,42 +52,42 @@ class Context:
         return self.given_viewer
 
     @cached_property
-    def tags(self) -> DataLoader[int, list[str]]:
+    def tags(self) -> Loader[int, list[str]]:
         """The tags of a server."""
-        return loader(tags_of, self.asking)
+        return Loader(tags_of, self.asking)
 
     @cached_property
-    def job_servers(self) -> DataLoader[int, list[Server]]:
+    def job_servers(self) -> Loader[int, list[Server]]:
         """The servers of a job."""
-        return loader(loaders.job_servers, self.asking)
+        return Loader(loaders.job_servers, self.asking)
 
     @cached_property
-    def job_hosts(self) -> DataLoader[int, list[JobHost]]:
+    def job_hosts(self) -> Loader[int, list[JobHost]]:
         """The hosts of a job."""
-        return loader(loaders.job_hosts, self.asking)
+        return Loader(loaders.job_hosts, self.asking)
 
     @cached_property
-    def waits(self) -> DataLoader[int, list[Wait]]:
+    def waits(self) -> Loader[int, list[Wait]]:
         """Who stands in the way of a job."""
-        return loader(waits_of, self.asking)
+        return Loader(waits_of, self.asking)
 
     @cached_property
-    def holders(self) -> DataLoader[int, ProvisionJob | None]:
+    def holders(self) -> Loader[int, ProvisionJob | None]:
         """The job that holds a server."""
-        return loader(loaders.holders, self.asking)
+        return Loader(loaders.holders, self.asking)
 
     @cached_property
-    def jobs(self) -> DataLoader[int, ProvisionJob | None]:
+    def jobs(self) -> Loader[int, ProvisionJob | None]:
         """A job by its number."""
-        return loader(loaders.jobs, self.asking)
+        return Loader(loaders.jobs, self.asking)
 
     @cached_property
-    def servers(self) -> DataLoader[int, Server | None]:
+    def servers(self) -> Loader[int, Server | None]:
         """A server by its number."""
-        return loader(loaders.servers, self.asking)
+        return Loader(loaders.servers, self.asking)
 
     @cached_property
-    def server_jobs(self) -> DataLoader[tuple[int, Window], list[ProvisionJob]]:
+    def server_jobs(self) -> Loader[tuple[int, Window], list[ProvisionJob]]:
         """A page of the jobs of a server, newest first."""
 
         async def read(server_ids: Sequence[int], window: Window) -> dict[int, list[ProvisionJob]]:
@@ -97,26 +96,26 @@ class Context:
         return page_loader(read, self.asking)
 
     @cached_property
-    def last_jobs(self) -> DataLoader[int, ProvisionJob | None]:
+    def last_jobs(self) -> Loader[int, ProvisionJob | None]:
         """The newest job of a server."""
 
         async def read(server_ids: Sequence[int]) -> dict[int, ProvisionJob | None]:
             newest = await newest_on(self.viewer, server_ids, 1)
             return {server_id: jobs[0] if jobs else None for server_id, jobs in newest.items()}
 
-        return loader(read, self.asking)
+        return Loader(read, self.asking)
 
     @cached_property
-    def job_counts(self) -> DataLoader[int, int]:
+    def job_counts(self) -> Loader[int, int]:
         """How many jobs a server has had."""
 
         async def read(server_ids: Sequence[int]) -> dict[int, int]:
             return await counts_on(self.viewer, server_ids)
 
-        return loader(read, self.asking)
+        return Loader(read, self.asking)
 
     @cached_property
-    def events(self) -> DataLoader[tuple[int, Window], list[JobEvent]]:
+    def events(self) -> Loader[tuple[int, Window], list[JobEvent]]:
         """A page of the events of a job."""
 
         async def read(job_ids: Sequence[int], window: Window) -> dict[int, list[JobEvent]]:
@@ -125,14 +124,14 @@ class Context:
         return page_loader(read, self.asking)
 
     @cached_property
-    def recipes(self) -> DataLoader[str, Recipe | None]:
+    def recipes(self) -> Loader[str, Recipe | None]:
         """A recipe by its name."""
 
         async def read(names: Sequence[str]) -> dict[str, Recipe | None]:
             known = {recipe.name: recipe for recipe in await self.engine.recipes.all()}
             return {name: known.get(name) for name in names}
 
-        return loader(read, self.asking)
+        return Loader(read, self.asking)
 
 
 Info = strawberry.Info[Context, None]

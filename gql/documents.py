@@ -12,6 +12,7 @@ from gql.errors import RequestError
 from runner.recent import Recent
 
 MAX_TOKENS = 2000
+INVALID = "GRAPHQL_VALIDATION_FAILED"
 CACHED_CHARACTERS = 64 * 1024
 """Of all texts that are kept. What they become takes some three hundred times as much memory."""
 SHORT = 512
@@ -67,8 +68,21 @@ class Documents:
         except GraphQLError as error:
             message = error.message if text.strip() else "the query is empty: send an operation"
             return Document(text, None, (RequestError.of(error, "GRAPHQL_PARSE_FAILED", message),))
+        _unchain(node)
         try:
             check_size(self._schema, node)
         except RequestError as error:
-            return Document(text, node, (error,))
-        return Document(text, node, tuple(validate_document(self._schema, node, tuple(specified_rules))))
+            return Document(text, node, (error.again(),))
+        faults = validate_document(self._schema, node, tuple(specified_rules))
+        # Where each stands in the text takes long to find, so it is done here.
+        return Document(text, node, tuple(RequestError.of(one, INVALID, one.message) for one in faults))
+
+
+def _unchain(node: DocumentNode) -> None:
+    """Let no token know the one before it, which only the lexer needs: so a document is freed when nobody has it.
+
+    In cycles it would wait for the garbage collector, which goes through hundreds of megabytes of such documents then.
+    """
+    token = node.loc.start_token if node.loc is not None else None
+    while token is not None:
+        token.prev, token = None, token.next

@@ -50,6 +50,12 @@ class RequestError(GraphQLError):
         extensions = {"code": code, **(error.extensions or {})}
         return cls(message, source=error.source, positions=error.positions, extensions=extensions)
 
+    def again(self) -> Self:
+        """The same error, to be raised: one that is raised again and again would hold all places where it was."""
+        return type(self)(
+            self.message, source=self.source, positions=self.positions, extensions=dict(self.extensions or {})
+        )
+
 
 def is_ours(error: GraphQLError) -> bool:
     """Whether an exception of a resolver is behind the error; else it is GraphQL's own and fit to show."""

@@ -50,8 +50,9 @@ class PacedExecutor(RequestExecutor):
         value = await result
         turns = pace()
         if turns.is_spent():
-            with self.context_value.asking:
-                await turns.turn()
+            asking = self.context_value.asking
+            with asking:
+                await turns.turn(asking)
         return value
 
     def complete_iterable_value(  # noqa: D102, PLR0913, PLR0917 (the signature is GraphQL's)
@@ -82,15 +83,15 @@ class PacedExecutor(RequestExecutor):
         rows: Iterable[Any],
         position_context: Groups,
     ) -> list[Any]:
-        turns = pace()
+        turns, asking = pace(), self.context_value.asking
         done: list[Any] = []
         later: list[int] = []
         tasks: list[asyncio.Task[Any]] = []
         try:
             # Who loads waits until each row has asked, so that one statement serves them all.
-            with self.context_value.asking:
+            with asking:
                 for index, row in enumerate(rows):
-                    await turns.turn()
+                    await turns.turn(asking)
                     at = path.add_key(index, None)
                     if self.complete_list_item_value(
                         row, done, item_type, field_details_list, info, at, position_context
@@ -100,7 +101,9 @@ class PacedExecutor(RequestExecutor):
                     tasks.append(asyncio.ensure_future(done[index]))
                     if number % BEGUN_AT_ONCE == 0 or number == len(later):
                         await asyncio.sleep(0)
-                        await turns.turn()
+                        await turns.turn(asking)
+                if later:
+                    await asking.begun()
         except BaseException:
             # Nobody waits for those that were begun.
             for task in tasks:

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from strawberry.dataloader import DataLoader
 from tortoise.queryset import QuerySet
 
 from gql.connection import Window
@@ -15,8 +14,14 @@ Key = TypeVar("Key")
 Found = TypeVar("Found")
 # Of one statement; PostgreSQL takes at most 32,767.
 MOST_KEYS = 10_000
+GIVEN_AT_ONCE = 50
+"""Fields that go on in the same round of the event loop."""
 ROWS_AT_ONCE = 500
 """About how many rows one statement may give: more would keep the event loop for too long."""
+
+
+# As many as there are objects in objects, at most, before one asks for rows.
+_ROUNDS = 4
 
 
 class Asking:
@@ -37,12 +42,10 @@ class Asking:
                 if not waits.done():
                     waits.set_result(None)
 
-    def for_a_round(self) -> None:
-        """Count one more until all have gone on who are given something at the end of this step."""
-        loop = asyncio.get_running_loop()
-        self.__enter__()
-        # The first of these runs before they do, and the second after them.
-        loop.call_soon(loop.call_soon, self.__exit__)
+    async def begun(self) -> None:
+        """Wait until those that go on have asked: fields of fields begin one round of the event loop later each."""
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
 
     async def over(self) -> None:
         """Wait until nobody is about to ask."""
@@ -52,34 +55,55 @@ class Asking:
             await waits
 
 
-class Loader(DataLoader[Key, Found]):
-    """A loader whose batches are not cut where an answer gives way to others."""
+class Loader(Generic[Key, Found]):
+    """Reads at once what many fields ask for. Strawberry's own would cut its batches where an answer gives way."""
 
-    def __init__(self, load: Callable[[list[Key]], Awaitable[list[Found]]], asking: Asking) -> None:
-        super().__init__(load, cache=False, max_batch_size=MOST_KEYS)
+    def __init__(self, read: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Found]]], asking: Asking) -> None:
+        self._read = read
         self._asking = asking
+        self._waiting: list[tuple[Key, asyncio.Future[Found]]] = []
+        self._sending: set[asyncio.Task[None]] = set()
 
-    async def load(self, key: Key) -> Found:
+    def load(self, key: Key) -> "asyncio.Future[Found]":
         """What is found by a key."""
+        loop = asyncio.get_running_loop()
+        waits = loop.create_future()
+        if not self._waiting:
+            task = loop.create_task(self._send())
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        self._waiting.append((key, waits))
+        return waits
+
+    async def _send(self) -> None:
+        # Who has begun in this round asks in this round.
+        await asyncio.sleep(0)
         await self._asking.over()
-        found = await super().load(key)
-        # All that waited for the same statement go on now, and each makes objects of what it was given.
+        waiting, self._waiting = self._waiting, []
+        # Those whose client has left are done.
+        keys = list(dict.fromkeys(key for key, waits in waiting if not waits.done()))
+        try:
+            found: dict[Key, Found] = {}
+            for some in _parts(keys, MOST_KEYS):
+                found |= await self._read(some)
+        except Exception as error:  # noqa: BLE001 (it is theirs who asked)
+            for _, waits in waiting:
+                if not waits.done():
+                    waits.set_exception(error)
+            return
+        await self._give(waiting, found)
+
+    async def _give(self, waiting: list[tuple[Key, "asyncio.Future[Found]"]], found: Mapping[Key, Found]) -> None:
+        """Let those go on who waited. What they ask for next is asked for together, when all of them have."""
         turns = pace()
-        if turns.is_spent():
-            with self._asking:
-                await turns.turn()
-        return found
-
-
-def loader(read: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Found]]], asking: Asking) -> Loader[Key, Found]:
-    """A loader on `read`, which gives what it finds by key. It keeps nothing: a socket lives long, and rows change."""
-
-    async def load(keys: Sequence[Key]) -> list[Found]:
-        found = await read(list(dict.fromkeys(keys)))
-        asking.for_a_round()
-        return [found[key] for key in keys]
-
-    return Loader(load, asking)
+        with self._asking:
+            for number, (key, waits) in enumerate(waiting, 1):
+                if not waits.done():
+                    waits.set_result(found[key])
+                if number % GIVEN_AT_ONCE == 0 or number == len(waiting):
+                    await asyncio.sleep(0)
+                    await turns.turn(self._asking)
+            await self._asking.begun()
 
 
 def page_loader(
@@ -99,12 +123,12 @@ def page_loader(
                 found |= {(number, window): pages[number] for number in some}
         return found
 
-    return loader(load, asking)
+    return Loader(load, asking)
 
 
-def _parts(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), size):
-        yield numbers[start : start + size]
+def _parts(keys: Sequence[Key], size: int) -> Iterator[Sequence[Key]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
 
 
 async def job_servers(job_ids: Sequence[int]) -> dict[int, list[Server]]:

@@ -39,7 +39,8 @@ class Asked:
 def asked(schema: GraphQLSchema, document: Document, name: str | None, variables: Mapping[str, Any]) -> Asked:
     """What a request means; RequestError if it means nothing, or is beyond a limit of its size."""
     if document.node is None:
-        raise document.faults[0]
+        fault = document.faults[0]
+        raise fault.again() if isinstance(fault, RequestError) else fault
     operation = _chosen(document.node, name)
     check_lists(schema, operation, variables)
     cost = None if document.faults else cost_of(schema, document.node, operation, variables)

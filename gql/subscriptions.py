@@ -55,7 +55,7 @@ class Subscription:
             raise BadInput(f"there is no job {job_id}")
         context = info.context
         async for found in follow_events(context.engine, context.viewer, job, context.resumed_after or after):
-            batch = await JobEventBatch.of(found)
+            batch = await JobEventBatch.of(found, context.asking)
             context.cursor = batch.cursor
             yield batch
 

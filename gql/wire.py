@@ -15,13 +15,13 @@ def encode(data: object) -> bytes:
     return _ENCODER.encode(data).encode(errors="backslashreplace")
 
 
-async def encode_in_turns(data: object) -> bytes:
+async def encode_in_turns(data: object, client: object) -> bytes:
     """The same bytes, made in pieces of one flat object each: the event loop goes on between them."""
     turns = pace()
     pieces = []
     for piece in _pieces(data):
         pieces.append(piece)
-        await turns.turn()
+        await turns.turn(client)
     return b"".join(pieces)
 
 

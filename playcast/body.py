@@ -12,6 +12,8 @@ from gql.pace import pace
 from gql.wire import decode
 from playcast.problems import Rejection
 
+SMALL_BYTES = 64 * 1024
+"""A body up to this is read at once."""
 MAX_BODY_BYTES = 1024 * 1024
 MAX_INCOMING_BYTES = 32 * 1024 * 1024
 """All bodies together that have not come whole yet."""
@@ -58,7 +60,8 @@ class Bodies:
                         if len(body) > most:
                             raise _too_large(most)
                     # Reading JSON of a mebibyte keeps the event loop, so of many that have come each has its turn.
-                    await pace().turn()
+                    if len(body) > SMALL_BYTES:
+                        await pace().turn(request.protocol)
                     return bytes(body)
         except TimeoutError as error:
             message = (

@@ -58,7 +58,7 @@ async def _answer(request: web.Request, result: ExecutionResult, kind: str) -> w
         # Clients of the older type take any other status than 200 for a broken server.
         status = 400
         del told["data"]
-    body = await encode_in_turns(told) if may_be_large(result.extensions) else encode(told)
+    body = await encode_in_turns(told, request.protocol) if may_be_large(result.extensions) else encode(told)
     if len(body) > MAX_AT_ONCE:
         return await _sent(request, body, kind)
     return web.Response(body=body, status=status, content_type=kind, charset="utf-8")

@@ -19,6 +19,9 @@ from runner.errors import PlaycastError
 
 SHUTDOWN_SECONDS = 5.0
 SWITCH_SECONDS = 0.001
+# Python's own figures are for programs with less in their hands: a long answer is made of a million objects, and the
+# collector would go through all of them again and again.
+COLLECT_AFTER = (10000, 20, 20)
 # A client that leaves ends its query in the middle. What graphql-core had not begun by then is never begun, and Python
 # would say so in the server's log each time.
 _NEVER_BEGUN = r"coroutine '(\w*Executor|GraphQLCoreConverter)\..*' was never awaited"
@@ -44,6 +47,7 @@ async def serve(settings: Settings, started: Started | None = None) -> None:
         # What is there now stays: the collector would go through it again and again, for 50 ms in which all wait.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         address = _address(settings, port)
         print(f"Playcast is ready on {address}", flush=True)  # noqa: T201 (the one line that serve promises)
         await _until(stop, started, address)

@@ -141,6 +141,6 @@ async def _event(result: Any, cursor: str | None) -> bytes:  # noqa: ANN401 (str
             told["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             told["extensions"] = result.extensions
-        payload = await encode_in_turns(told) if may_be_large(result.extensions) else encode(told)
+        payload = await encode_in_turns(told, told) if may_be_large(result.extensions) else encode(told)
     mark = b"" if cursor is None or result.errors else b"id: %b\n" % cursor.encode()
     return b"event: next\n%bdata: %b\n\n" % (mark, payload)

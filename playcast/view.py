@@ -81,7 +81,7 @@ async def _written(message: Mapping[str, object]) -> bytes | None:
     data = payload.get("data")
     if isinstance(data, Encoded):
         return b'{"id":%b,"type":"next","payload":{"data":%b}}' % (encode(message["id"]), data.json)
-    return await encode_in_turns(message) if may_be_large(payload.get("extensions")) else None
+    return await encode_in_turns(message, message) if may_be_large(payload.get("extensions")) else None
 
 
 def _no_handshake(request: web.Request) -> Rejection:

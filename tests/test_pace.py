@@ -32,7 +32,7 @@ async def test_work_gives_way() -> None:
 
     task = asyncio.create_task(other())
     for _ in range(PIECES):
-        await turns.turn()
+        await turns.turn(turns)
         work()
     done.set()
     await task
@@ -45,7 +45,7 @@ async def test_all_who_wait_have_their_turn() -> None:
 
     async def answer(number: int) -> None:
         for _ in range(3):
-            await pace().turn()
+            await pace().turn(number)
             work()
         finished.append(number)
 
@@ -54,11 +54,31 @@ async def test_all_who_wait_have_their_turn() -> None:
     assert sorted(finished) == list(range(50))
 
 
+async def test_who_has_little_to_do_waits_for_little() -> None:
+    finished: list[object] = []
+
+    async def large(number: int) -> None:
+        await pace().turn("large")
+        work(SLICE_SECONDS)
+        finished.append(number)
+
+    async def small() -> None:
+        for _ in range(3):
+            await pace().turn("small")
+        finished.append("small")
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(large(number) for number in range(200)), small())
+    # Its three turns come in the first few rounds, not after those of all others.
+    assert finished.index("small") < 60
+    assert len(finished) == 201
+
+
 async def test_who_leaves_while_waiting_holds_nobody_up() -> None:
     turns = Pace(asyncio.get_running_loop())
 
     async def busy() -> None:
-        await turns.turn()
+        await turns.turn(turns)
         work(2 * SLICE_SECONDS)
 
     async with asyncio.timeout(60):
@@ -84,4 +104,4 @@ async def test_json_in_pieces_is_the_same_json() -> None:
         [{"a": number, "b": [number]} for number in range(2000)],
     ]
     for value in values:
-        assert await encode_in_turns(value) == encode(value)
+        assert await encode_in_turns(value, None) == encode(value)

@@ -152,12 +152,12 @@ def event_of(row: Row) -> JobEvent:
     return _KINDS[row.kind](row, row.details)
 
 
-async def events_of(rows: Sequence[Row]) -> list[JobEvent]:
+async def events_of(rows: Sequence[Row], client: object) -> list[JobEvent]:
     """The events that rows are to clients. Each may hold a long result, which is read here."""
     turns = pace()
     events = []
     for row in rows:
-        await turns.turn()
+        await turns.turn(client)
         events.append(event_of(row))
     return events
 
@@ -171,9 +171,9 @@ class JobEventBatch:
     end: bool
 
     @classmethod
-    async def of(cls, batch: Batch) -> "JobEventBatch":
+    async def of(cls, batch: Batch, client: object) -> "JobEventBatch":
         """The batch as clients see it."""
-        return cls(cursor=str(batch.cursor), events=await events_of(batch.events), end=batch.end)
+        return cls(cursor=str(batch.cursor), events=await events_of(batch.events, client), end=batch.end)
 
 
 @strawberry.type
@@ -193,15 +193,15 @@ class JobEventConnection:
     after: strawberry.Private[str | None]
 
     @strawberry.field
-    async def edges(self) -> list[JobEventEdge]:
+    async def edges(self, info: Info) -> list[JobEventEdge]:
         """The events, each with its cursor."""
-        events = await events_of(self.rows)
+        events = await events_of(self.rows, info.context.asking)
         return [JobEventEdge(cursor=str(event.seq), node=event) for event in events]
 
     @strawberry.field
-    async def nodes(self) -> list[JobEvent]:
+    async def nodes(self, info: Info) -> list[JobEvent]:
         """The events."""
-        return await events_of(self.rows)
+        return await events_of(self.rows, info.context.asking)
 
     @strawberry.field
     def page_info(self) -> PageInfo:
