@@ -13,8 +13,9 @@ from gql.schema import make_schema
 from playcast import __version__, settings
 from playcast.app import make_engine
 from playcast.client import Client
-from playcast.database import WriterLock, migrate, opened
+from playcast.database import migrate, opened
 from playcast.demo import seed_if_empty, show_demo
+from playcast.embedded import WriterLock
 from playcast.follow import follow
 from playcast.pruning import prune, show_what_would_go
 from playcast.seed import read_seed, seed

@@ -9,7 +9,8 @@ import aiosqlite
 from tortoise import Tortoise
 from tortoise.backends.sqlite.client import SqliteClient
 
-from playcast.database import dialect, file_of, opened, tortoise_config
+from playcast.database import dialect, opened, tortoise_config
+from playcast.embedded import file_of
 from runner.errors import PlaycastError
 
 
@@ -28,8 +29,9 @@ client_class = ReadOnlyClient
 
 def _uri(file: str) -> str:
     # Without a write-ahead log nobody uses the file; unless told so, SQLite would leave an empty one behind.
-    used = Path(f"{file}-wal").exists()
-    return f"{Path(file).absolute().as_uri()}?mode=ro{'' if used else '&immutable=1'}"
+    itself = Path(file).resolve()
+    used = itself.with_name(itself.name + "-wal").exists()
+    return f"{itself.as_uri()}?mode=ro{'' if used else '&immutable=1'}"
 
 
 def existing_file(url: str) -> Path:
