@@ -24,6 +24,7 @@ from playcast.settings import Settings
 from playcast.working import work
 from runner.errors import PlaycastError
 from runner.logs import parse_cursor
+from runner.nocore import forbid_core_dumps
 
 T = TypeVar("T")
 
@@ -43,6 +44,7 @@ Follow = Annotated[bool, typer.Option("--follow", "-f", help="Print the log to t
 
 def main() -> NoReturn:
     """Run the command line."""
+    forbid_core_dumps()
     try:
         app(standalone_mode=True)
     except PlaycastError as error:

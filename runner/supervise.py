@@ -38,14 +38,18 @@ _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 if TYPE_CHECKING:
-    from runner import proctree
+    from runner import nocore, proctree
 else:
-    # By its path: the directory is not on the path of modules, as its names are common.
-    _spec = importlib.util.spec_from_file_location(
-        "playcast_proctree", os.path.join(os.path.dirname(__file__), "proctree.py")
-    )
-    proctree = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(proctree)
+
+    def _beside(name: str) -> object:
+        # By its path: the directory is not on the path of modules, as its names are common.
+        path = os.path.join(os.path.dirname(__file__), f"{name}.py")
+        spec = importlib.util.spec_from_file_location(f"playcast_{name}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    nocore, proctree = map(_beside, ("nocore", "proctree"))
 
 
 def main(job_dir: str, secret_fds: list[int]) -> int:
@@ -62,6 +66,8 @@ def detach(job_dir: str, secret_fds: list[int], leave: Sequence[int] = (), execu
 
     The fork closes `leave`. `execute` becomes the program in place of the system's own exec, in this very image.
     """
+    # Also where the server could not see to it: a launcher of an earlier version, for one.
+    nocore.forbid_core_dumps()
     os.chdir(job_dir)
     os.umask(0o077)
     told, tell = os.pipe()
