@@ -31,10 +31,15 @@ _WORDS = {
 _LIMITS = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
 
 
+def is_limit(error: OSError) -> bool:
+    """Whether too little is left of something that all share, such as processes, and no file or disk is to blame."""
+    return error.errno in _LIMITS
+
+
 def explained(error: OSError) -> str:
     """`path: cause: what to do`, in one line; without the path where that is not to blame."""
     words = _WORDS.get(error.errno or 0)
     said = words.format(uid=os.geteuid()) if words is not None else str(error.strerror or error)
     path = error.filename2 or error.filename
-    shown = "" if path is None or error.errno in _LIMITS else f"{os.fsdecode(path)}: "
+    shown = "" if path is None or is_limit(error) else f"{os.fsdecode(path)}: "
     return " ".join(f"{shown}{said}".split())
