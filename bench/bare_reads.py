@@ -15,7 +15,7 @@ import asyncpg
 from aiohttp import web
 
 from playcast.database import dialect
-from playcast.embedded import file_of
+from playcast.settings import file_of
 
 JOB = """
 SELECT id, recipe, status, failure_reason, exit_code, requested_by, created_at, started_at, ended_at, log_size,

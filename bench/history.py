@@ -12,7 +12,7 @@ from pathlib import Path
 from tortoise.connection import get_connection
 
 from playcast.database import dialect, migrate, opened
-from playcast.embedded import file_of
+from playcast.settings import file_of
 from tests.many_jobs import fill
 
 BIG_LOG = 99_000

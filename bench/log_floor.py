@@ -26,7 +26,7 @@ from models import JobStatus, ProvisionJob
 from models.chunk import MAX_BYTES
 from playcast.checkpoint import EVERY_SECONDS
 from playcast.database import SQLITE, migrate, opened
-from playcast.embedded import file_of
+from playcast.settings import file_of
 from runner.tail import POLL_SECONDS
 
 ROUNDS = 5

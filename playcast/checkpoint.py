@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from playcast.embedded import file_of
+from playcast.settings import file_of
 
 EVERY_SECONDS = 0.2
 

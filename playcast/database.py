@@ -13,8 +13,10 @@ from tortoise import Tortoise
 from tortoise.connection import get_connection
 
 from models.letters import teach
-from playcast.embedded import file_of, make_file
-from playcast.postgres import migrating, pool_of
+from playcast.embedded import check_file, make_file
+from playcast.opening import opening
+from playcast.postgres import CONNECT_SECONDS, migrating, pool_of
+from playcast.settings import file_of
 from runner.errors import PlaycastError
 from runner.lease import LEASE_SECONDS
 
@@ -32,7 +34,7 @@ SQLITE = {
 }
 # Of asyncpg: a connection, or a statement, that takes longer has met a network or a server that stands still.
 # Migrations have no such limit.
-_PATIENCE = {"timeout": 10.0, "command_timeout": 60.0}
+_PATIENCE = {"timeout": CONNECT_SECONDS, "command_timeout": 60.0}
 # Of PostgreSQL, in milliseconds: a process that stands still in the middle of a transaction keeps its locks, and with
 # that of admission all the others waiting. It is to be over before its lease is, or nobody could be judged.
 _STANDSTILL = {"idle_in_transaction_session_timeout": f"{LEASE_SECONDS / 3 * 1000:.0f}"}
@@ -73,10 +75,13 @@ def migrations_dir() -> Path:
 async def migrate(url: str) -> list[str]:
     """Bring the database to the newest schema; the names of the steps that were taken."""
     if dialect(url) == "sqlite":
-        make_file(file_of(url))
-        return await _upgraded(url)
-    async with migrating(url):
-        return await _upgraded(url)
+        with opening(url):
+            make_file(file_of(url))
+            check_file(file_of(url))
+            return await _upgraded(url)
+    with opening(url):
+        async with migrating(url):
+            return await _upgraded(url)
 
 
 async def _upgraded(url: str) -> list[str]:
@@ -96,13 +101,15 @@ async def _upgrade(url: str) -> list[str]:
 @asynccontextmanager
 async def opened(url: str, **settings: str) -> AsyncIterator[None]:
     """The database, open for every task of this process while the context lasts; `settings` are PostgreSQL's."""
-    config = tortoise_config(url, **_PATIENCE, server_settings={**_STANDSTILL, **settings})
-    context = await Tortoise.init(config=config, _enable_global_fallback=True)
+    with opening(url):
+        config = tortoise_config(url, **_PATIENCE, server_settings={**_STANDSTILL, **settings})
+        context = await Tortoise.init(config=config, _enable_global_fallback=True)
     try:
-        # Connect now: a task that is cancelled while it makes the first connection would leave it open for ever.
-        await get_connection("default").execute_query("SELECT 1")
-        if dialect(url) == "sqlite":
-            await teach(get_connection("default")._connection)  # noqa: SLF001 (Tortoise has no other way to its connection)
+        with opening(url):
+            # Connect now: a task that is cancelled while it makes the first connection would leave it open for ever.
+            await get_connection("default").execute_query("SELECT 1")
+            if dialect(url) == "sqlite":
+                await teach(get_connection("default")._connection)  # noqa: SLF001 (Tortoise has no other way to its connection)
         yield
     finally:
         await context.close_connections()

@@ -7,11 +7,11 @@ import sqlite3
 import struct
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote
 
 import structlog
 
-from playcast.settings import Settings
+from playcast.opening import opening
+from playcast.settings import Settings, file_of
 from runner.errors import PlaycastError
 from runner.newfile import made_whole
 
@@ -28,11 +28,6 @@ class DatabaseInUse(PlaycastError):
     """Another process already writes this database."""
 
 
-def file_of(url: str) -> Path:
-    """The file of a SQLite URL."""
-    return Path(unquote(url.partition("://")[2].partition("?")[0]))
-
-
 def make_file(file: Path) -> None:
     """Create an empty database that can give space back; this and its pages cannot be chosen once it has tables."""
     # Through a link to a file that is still to be made.
@@ -45,6 +40,15 @@ def make_file(file: Path) -> None:
         # As a start on a full disk once left it: SQLite takes it for a new database with its own choices.
         with closing(sqlite3.connect(file)) as connection:
             _choose(connection)
+
+
+def check_file(file: Path) -> None:
+    """sqlite3.Error if the database cannot be read and written. Of some such errors Tortoise would wait for ever."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("SELECT count(*) FROM sqlite_master")
+        connection.execute("ROLLBACK")
 
 
 def _choose(connection: sqlite3.Connection) -> None:
@@ -66,7 +70,8 @@ class WriterLock:
             return
         file = file_of(settings.database_url)
         try:
-            self._take(file)
+            with opening(settings.database_url):
+                self._take(file)
         except BaseException:
             self.release()
             raise

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
+from urllib.parse import unquote
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -188,6 +189,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def file_of(url: str) -> Path:
+    """The file of a SQLite URL."""
+    return Path(unquote(url.partition("://")[2].partition("?")[0]))
 
 
 def _bracketed(host: str) -> str:

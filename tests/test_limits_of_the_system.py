@@ -18,6 +18,7 @@ from tests.launchers import until_it_serves_warm
 from tests.limits import files_left, process_group, processes_left
 from tests.serving import serving
 from tests.test_supervisor import SUPERVISE, make
+from tests.test_supervisor import ended as ended_alone
 
 FILES = "too many open files: raise the limit (`ulimit -n`, or LimitNOFILE of the service)"
 PROCESSES = "no further process or thread is allowed: raise the limit (`ulimit -u`, or TasksMax of the service)"
@@ -181,7 +182,6 @@ def test_the_supervisor_names_what_it_lacks(tmp_path: Path) -> None:
         job_dir = make(tmp_path / str(most), ["/bin/true"])
         limited = ["prlimit", f"--nofile={most}", *SUPERVISE, str(job_dir.path)]
         done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=60)
-        end = job_dir.read_json(job_dir.exit) or {}
-        told.add(end.get("message") or done.stderr.strip())
+        told.add(done.stderr.strip() if done.returncode else ended_alone(job_dir)["message"])
     # With the lowest it is the supervisor itself that cannot open what it needs.
     assert told == {FILES, f"/bin/true could not be started: {FILES}"}
