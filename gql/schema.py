@@ -29,6 +29,7 @@ from gql.types.event import EVENTS
 from gql.types.host import JobHost
 from gql.types.job import ProvisionJob
 from gql.types.server import Server
+from models.sqlite import DatabaseGone
 
 MAX_DEPTH = 12
 MAX_ALIASES = 50
@@ -141,6 +142,9 @@ class PlaycastSchema(Schema):
     ) -> None:
         """Log what nobody foresaw."""
         for error in errors:
+            if isinstance(error.original_error, DatabaseGone):
+                # It has told that itself, once.
+                continue
             if is_away(error):
                 log.warning("the database was away for a request", path=error.path, error=str(error.original_error))
             elif is_bug(error):

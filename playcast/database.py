@@ -64,7 +64,7 @@ def tortoise_config(url: str, **options: object) -> dict[str, Any]:
 def _sqlite(url: str) -> dict[str, Any]:
     chosen = dict(parse_qsl(url.partition("?")[2])) or SQLITE
     # Not by the URL: Tortoise would end the path at a `#`, and takes `%23` for four characters.
-    return {"engine": "tortoise.backends.sqlite", "credentials": {"file_path": str(file_of(url)), **chosen}}
+    return {"engine": "models.sqlite", "credentials": {"file_path": str(file_of(url)), **chosen}}
 
 
 def migrations_dir() -> Path:

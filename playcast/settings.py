@@ -115,7 +115,7 @@ class Settings(BaseSettings):
         self.data_dir = self.data_dir.absolute()
         self.jobs_dir = self.jobs_dir.absolute() if self.jobs_dir.parts else self.data_dir / "jobs"
         self.ansible_dir = self.ansible_dir.absolute() if self.ansible_dir.parts else shipped_ansible_dir()
-        self.database_url = self.database_url or f"sqlite://{self.data_dir / 'playcast.sqlite3'}"
+        self.database_url = self.database_url or url_of(self.data_dir / "playcast.sqlite3")
         self.url = self.url.rstrip("/") or f"http://{_bracketed(self.host)}:{self.port}"
         if self.embedded and self.serve_jobs is False:
             message = "PLAYCAST_SERVE_JOBS: with SQLite the server alone can run jobs; leave it out, or use PostgreSQL"
@@ -194,6 +194,11 @@ def is_loopback(host: str) -> bool:
 def file_of(url: str) -> Path:
     """The file of a SQLite URL."""
     return Path(unquote(url.partition("://")[2].partition("?")[0]))
+
+
+def url_of(file: Path) -> str:
+    """The SQLite URL of a file, whatever characters its path has."""
+    return f"sqlite://{str(file).replace('%', '%25').replace('?', '%3F')}"
 
 
 def _bracketed(host: str) -> str:

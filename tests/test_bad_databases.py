@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -22,12 +22,14 @@ BACKUP = "put it back from your backup, or name another in PLAYCAST_DATA_DIR or 
 DENIED = f"permission denied: give this account (uid {os.geteuid()}) access to it"
 
 
-def run(words: list[str], data_dir: Path, tmp_path: Path, **settings: str) -> tuple[int, str, str]:
+def run(
+    words: list[str], data_dir: Path, tmp_path: Path, account: Sequence[str] = UNPRIVILEGED, **settings: str
+) -> tuple[int, str, str]:
     """One command to its end, held to owner and mode: (exit code, stdout, stderr)."""
     seed = tmp_path / "seed.yml"
     seed.write_text(SEED)
     env = environment(data_dir, CHECKOUT / "ansible", keep_jobs_days="1", secret_key=KEY, **settings)
-    command = [*UNPRIVILEGED, *PLAYCAST, *(word.format(seed=seed) for word in words)]
+    command = [*account, *PLAYCAST, *(word.format(seed=seed) for word in words)]
     done = subprocess.run(command, env=env, cwd=CHECKOUT, check=False, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
@@ -189,7 +191,7 @@ def test_what_postgres_refuses_is_one_line(
     tmp_path: Path, postgres_url: str, change: Callable[[str], str], told: str
 ) -> None:
     for words in (["serve", "--port", "0"], ["worker"], ["migrate"], ["prune", "--dry-run"]):
-        code, said, line = run(words, tmp_path / "data", tmp_path, database_url=change(postgres_url))
+        code, said, line = run(words, tmp_path / "data", tmp_path, (), database_url=change(postgres_url))
         assert (code, said, line) == (
             2,
             "",
