@@ -51,6 +51,7 @@ FAULTS = web.AppKey("faults", Faults)
 
 def make_engine(settings: Settings) -> Engine:
     """The parts that verbs work with."""
+    settings.check_paths()
     shelf = Shelf()
     bus, dispatcher = _ways(settings, shelf)
     vault = Vault(settings.secret_key or key_from_file(settings.data_dir / "secret.key"))

@@ -114,6 +114,7 @@ def migrate_command() -> None:
 
 
 async def _migrate(chosen: Settings) -> int:
+    chosen.check_paths()
     lock = WriterLock(chosen)
     try:
         steps = await migrate(chosen.database_url)
@@ -137,6 +138,7 @@ async def _seed(chosen: Settings, file: Path) -> int:
 
 
 async def _with_database(chosen: Settings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    chosen.check_paths()
     lock = WriterLock(chosen)
     try:
         await migrate(chosen.database_url)
@@ -203,4 +205,5 @@ def prune_command(
 ) -> None:
     """Remove what the PLAYCAST_KEEP settings no longer keep; a running server does this by itself."""
     chosen = settings.load()
+    chosen.check_paths()
     _run(show_what_would_go(chosen) if dry_run else prune(chosen))
