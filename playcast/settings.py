@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     worker: str = Field(
         default_factory=socket.gethostname, min_length=1, max_length=128, description="Name of this machine's worker."
     )
-    _jobs_named_by: str = PrivateAttr("DATA_DIR")
+    _jobs_named_by: str = PrivateAttr("data_dir")
     url: str = Field("", description="Where `run` and `logs` find the server; default: host and port above.")
 
     @classmethod
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         self.data_dir = self.data_dir.absolute()
-        self._jobs_named_by = "JOBS_DIR" if self.jobs_dir.parts else "DATA_DIR"
+        self._jobs_named_by = "jobs_dir" if self.jobs_dir.parts else "data_dir"
         self.jobs_dir = self.jobs_dir.absolute() if self.jobs_dir.parts else self.data_dir / "jobs"
         self.ansible_dir = self.ansible_dir.absolute() if self.ansible_dir.parts else shipped_ansible_dir()
         self.database_url = self.database_url or url_of(self.data_dir / "playcast.sqlite3")
@@ -141,9 +141,9 @@ class Settings(BaseSettings):
     def check_paths(self) -> None:
         """PlaycastError if a path has a character that cannot be used there. Who only calls a server has none."""
         for name, path in self._paths():
-            _check_path(name.upper(), path)
+            _check_path(name, path)
         _check_path(self._jobs_named_by, self.jobs_dir, _SPLIT_BY_ANSIBLE)
-        _check_path("ANSIBLE_DIR", self.ansible_dir, _SPLIT_BY_ANSIBLE)
+        _check_path("ansible_dir", self.ansible_dir, _SPLIT_BY_ANSIBLE)
 
     def _paths(self) -> Iterator[tuple[str, Path]]:
         """Every path that is set, by its setting."""
@@ -221,7 +221,7 @@ def _check_path(name: str, path: Path, refused: Mapping[str, str] = MappingProxy
             why = f"has {refused[character]}"
         else:
             continue
-        raise PlaycastError(f"{PREFIX}{name}: the path {quoted(text, 200)} {why}: name a path without that")
+        raise PlaycastError(f"{PREFIX}{name.upper()}: the path {quoted(text, 200)} {why}: name a path without that")
 
 
 def is_loopback(host: str) -> bool:

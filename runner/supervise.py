@@ -96,7 +96,9 @@ def _detach(job_dir: str, secret_fds: list[int], leave: Sequence[int], execute: 
 
 def _failure(error: Exception) -> str:
     """Why the job does not run, in one line for a person."""
-    return system_errors.explained(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and (system_errors.is_limit(error) or system_errors.is_disk(error)):
+        return system_errors.explained(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def _supervise(secret_fds: list[int], tell: int, execute: Execute | None = None) -> None:

