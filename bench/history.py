@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tortoise.connection import get_connection
 
-from playcast.database import dialect, file_of, migrate, opened
+from playcast.database import dialect, migrate, opened
+from playcast.settings import file_of
 from tests.many_jobs import fill
 
 BIG_LOG = 99_000

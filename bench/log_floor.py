@@ -25,7 +25,8 @@ from gql.wire import encode_text
 from models import JobStatus, ProvisionJob
 from models.chunk import MAX_BYTES
 from playcast.checkpoint import EVERY_SECONDS
-from playcast.database import file_of, migrate, opened, tortoise_config
+from playcast.database import SQLITE, migrate, opened
+from playcast.settings import file_of
 from runner.tail import POLL_SECONDS
 
 ROUNDS = 5
@@ -80,8 +81,8 @@ async def _fill(url: str) -> None:
 
 def _connected(url: str) -> sqlite3.Connection:
     connection = sqlite3.connect(file_of(url), isolation_level=None)
-    for pragma in str(tortoise_config(url)["connections"]["default"]).partition("?")[2].split("&"):
-        connection.execute(f"PRAGMA {pragma}")
+    for name, value in SQLITE.items():
+        connection.execute(f"PRAGMA {name}={value}")
     return connection
 
 

@@ -10,6 +10,7 @@ from strawberry.types.execution import PreExecutionError
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from gql.enums import ErrorCode
+from models.sqlite import DatabaseGone
 from runner.errors import BadInput, Problem
 
 
@@ -69,7 +70,7 @@ def is_unreadable(error: GraphQLError) -> bool:
 
 def is_away(error: GraphQLError) -> bool:
     """Whether the database did not take it; errors of a query that is wrong are more special."""
-    return type(error.original_error) in {OperationalError, DBConnectionError}
+    return type(error.original_error) in {OperationalError, DBConnectionError, DatabaseGone}
 
 
 def is_bug(error: GraphQLError) -> bool:
@@ -101,6 +102,8 @@ class CodedErrors(MaskErrors):
             )
         if is_away(error):
             message = "the database does not take this now: it is locked, full or away; try again"
+            if isinstance(original, DatabaseGone):
+                message = str(original)
             return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": "UNAVAILABLE"})
         code = next((code for kind, code in CODES.items() if isinstance(original, kind)), "INTERNAL")
         message = str(original) if isinstance(original, BadInput) else self.error_message

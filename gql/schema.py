@@ -30,6 +30,7 @@ from gql.types.event import EVENTS
 from gql.types.host import JobHost
 from gql.types.job import ProvisionJob
 from gql.types.server import Server
+from models.sqlite import DatabaseGone
 from runner.limits import MAX_ROWS
 
 HEAVY_ROWS = 20
@@ -165,6 +166,9 @@ class PlaycastSchema(Schema):
     ) -> None:
         """Log what nobody foresaw."""
         for error in errors:
+            if isinstance(error.original_error, DatabaseGone):
+                # It has told that itself, once.
+                continue
             if is_away(error):
                 log.warning("the database was away for a request", path=error.path, error=str(error.original_error))
             elif is_bug(error):

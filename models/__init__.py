@@ -9,6 +9,7 @@ from models.server import Server, ServerAuthKind, ServerTag
 from models.server_lock import ServerLock
 from models.server_wait import ServerWait
 from models.worker_entry import WorkerEntry
+from models.write_probe import WriteProbe
 
 __all__ = [
     "FINAL",
@@ -26,4 +27,5 @@ __all__ = [
     "ServerTag",
     "ServerWait",
     "WorkerEntry",
+    "WriteProbe",
 ]

@@ -20,6 +20,7 @@ from playcast.page import Page, built_page
 from playcast.post import Post
 from playcast.postgres import connector
 from playcast.problems import one_form
+from playcast.readiness import Readiness
 from playcast.routes import Routes
 from playcast.session import SignIn
 from playcast.settings import LauncherMode, Settings
@@ -50,6 +51,7 @@ FAULTS = web.AppKey("faults", Faults)
 
 def make_engine(settings: Settings) -> Engine:
     """The parts that verbs work with."""
+    settings.check_paths()
     shelf = Shelf()
     bus, dispatcher = _ways(settings, shelf)
     vault = Vault(settings.secret_key or key_from_file(settings.data_dir / "secret.key"))
@@ -103,7 +105,8 @@ def make_app(settings: Settings) -> web.Application:
     context = partial(Context, engine, worker, __version__)
     view = PlaycastView(schema, context, gate, graphiql)
     streams = EventStreams(schema, context, bodies)
-    routes = Routes(engine, worker, make_registry(worker, engine.starter, pruner, tally), bodies)
+    readiness = Readiness(settings.jobs_dir if worker is not None else None)
+    routes = Routes(engine, worker, make_registry(worker, engine.starter, pruner, tally), bodies, readiness)
     # The first of them is the outermost.
     app = web.Application(middlewares=[one_form(faults), arrivals(tally), gate.middleware()])
     app[ENGINE], app[TALLY], app[FAULTS] = engine, tally, faults

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from playcast.database import file_of
+from playcast.settings import file_of
 
 EVERY_SECONDS = 0.2
 
@@ -20,7 +20,8 @@ log = structlog.get_logger()
 
 def checkpointer(url: str) -> Callable[[], Awaitable[None]]:
     """Work for as long as the database of `url` is open. Should it fail, commits move it once 64 MB have gathered."""
-    file = file_of(url)
+    # SQLite keeps its log beside the file itself, not beside a link to it.
+    file = file_of(url).resolve()
     written = file.with_name(file.name + "-wal")
 
     async def work() -> None:

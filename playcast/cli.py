@@ -13,8 +13,9 @@ from gql.schema import make_schema
 from playcast import __version__, settings
 from playcast.app import make_engine
 from playcast.client import Client
-from playcast.database import WriterLock, migrate, opened
+from playcast.database import migrate, opened
 from playcast.demo import seed_if_empty, show_demo
+from playcast.embedded import WriterLock
 from playcast.follow import follow
 from playcast.pruning import prune, show_what_would_go
 from playcast.seed import read_seed, seed
@@ -23,6 +24,7 @@ from playcast.settings import Settings
 from playcast.working import work
 from runner.errors import PlaycastError
 from runner.logs import parse_cursor
+from runner.nocore import forbid_core_dumps
 
 T = TypeVar("T")
 
@@ -42,6 +44,7 @@ Follow = Annotated[bool, typer.Option("--follow", "-f", help="Print the log to t
 
 def main() -> NoReturn:
     """Run the command line."""
+    forbid_core_dumps()
     try:
         app(standalone_mode=True)
     except PlaycastError as error:
@@ -111,6 +114,7 @@ def migrate_command() -> None:
 
 
 async def _migrate(chosen: Settings) -> int:
+    chosen.check_paths()
     lock = WriterLock(chosen)
     try:
         steps = await migrate(chosen.database_url)
@@ -134,6 +138,7 @@ async def _seed(chosen: Settings, file: Path) -> int:
 
 
 async def _with_database(chosen: Settings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    chosen.check_paths()
     lock = WriterLock(chosen)
     try:
         await migrate(chosen.database_url)
@@ -200,4 +205,5 @@ def prune_command(
 ) -> None:
     """Remove what the PLAYCAST_KEEP settings no longer keep; a running server does this by itself."""
     chosen = settings.load()
+    chosen.check_paths()
     _run(show_what_would_go(chosen) if dry_run else prune(chosen))

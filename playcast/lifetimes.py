@@ -9,7 +9,8 @@ from aiohttp import web
 from tortoise.exceptions import BaseORMException
 
 from models import JobStatus, ProvisionJob, Server
-from playcast.database import WriterLock, migrate, opened
+from playcast.database import migrate, opened
+from playcast.embedded import WriterLock
 from playcast.settings import Settings
 from runner.engine import Engine
 from runner.errors import PlaycastError

@@ -21,6 +21,7 @@ _TORTOISE = {
     "statement_cache_size",
 }
 NEEDS_EXTRA = "PostgreSQL needs the extra `cluster`: pip install 'playcast[cluster]'"
+CONNECT_SECONDS = 10.0
 # Any number that nothing else in this database locks.
 _MIGRATING = 0x706C6D67
 
@@ -55,10 +56,7 @@ def connector(url: str) -> Callable[[], Awaitable[asyncpg.Connection]]:
 @asynccontextmanager
 async def migrating(url: str) -> AsyncIterator[None]:
     """Wait until no other process migrates this database, and keep the others waiting; the queue's tables come last."""
-    try:
-        connection = await asyncpg.connect(plain_url(url))
-    except (OSError, asyncpg.PostgresError) as error:
-        raise PlaycastError(f"PLAYCAST_DATABASE_URL: the database cannot be reached: {error}") from error
+    connection = await asyncpg.connect(plain_url(url), timeout=CONNECT_SECONDS)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATING)
         yield

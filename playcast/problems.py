@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler, Middleware
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from gql.wire import encode
+from models.sqlite import DatabaseGone
 from playcast.faults import Faults
 from runner.errors import BadInput, ErrorCode, PlaycastError, Problem, Refused, quoted
 
@@ -90,7 +91,7 @@ def one_form(faults: Faults) -> Middleware:
             raise
         except Exception as error:
             rejection = rejection_of(error)
-            if rejection.status == 503 and not isinstance(error, Rejection):
+            if rejection.status == 503 and not isinstance(error, Rejection | DatabaseGone):
                 faults.away(error)
             if rejection.status == 500:
                 faults.report(error, _route(request))
@@ -111,6 +112,8 @@ def rejection_of(error: Exception) -> Rejection:
     if isinstance(error, Refused):
         first = error.problems[0].code
         return Rejection(_STATUS.get(first, 422), str(error), first)
+    if isinstance(error, DatabaseGone):
+        return Rejection(503, str(error))
     if isinstance(error, AWAY):
         return Rejection(503, "the database does not take this now: it is locked, full or away; try again")
     return Rejection(500, "this is a fault of Playcast; the server log has it")

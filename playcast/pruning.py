@@ -4,7 +4,8 @@ import typer
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 from playcast.cluster import make_pruner
-from playcast.database import WriterLock, dialect, migrate, opened
+from playcast.database import dialect, migrate, opened
+from playcast.embedded import DatabaseInUse, WriterLock
 from playcast.readonly import existing_file, opened_read_only
 from playcast.settings import Settings
 from runner.errors import PlaycastError
@@ -26,7 +27,7 @@ async def prune(chosen: Settings) -> int:
         existing_file(chosen.database_url)
     try:
         lock = WriterLock(chosen)
-    except PlaycastError:
+    except DatabaseInUse:
         typer.echo("a server works on this database: it prunes by itself, by its own settings, every 10 minutes")
         return 0
     try:

@@ -2,14 +2,16 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiosqlite
 from tortoise import Tortoise
 from tortoise.backends.sqlite.client import SqliteClient
 
-from playcast.database import dialect, file_of, opened, tortoise_config
+from playcast.database import dialect, opened, tortoise_config
+from playcast.opening import opening
+from playcast.settings import file_of
 from runner.errors import PlaycastError
 
 
@@ -28,14 +30,17 @@ client_class = ReadOnlyClient
 
 def _uri(file: str) -> str:
     # Without a write-ahead log nobody uses the file; unless told so, SQLite would leave an empty one behind.
-    used = Path(f"{file}-wal").exists()
-    return f"{Path(file).absolute().as_uri()}?mode=ro{'' if used else '&immutable=1'}"
+    itself = Path(file).resolve()
+    used = itself.with_name(itself.name + "-wal").exists()
+    return f"{itself.as_uri()}?mode=ro{'' if used else '&immutable=1'}"
 
 
 def existing_file(url: str) -> Path:
     """The file of a SQLite database; PlaycastError if there is none."""
     file = file_of(url)
-    if not file.is_file():
+    with opening(url):
+        there = file.is_file()
+    if not there:
         raise PlaycastError(f"there is no database at {file}; PLAYCAST_DATA_DIR or PLAYCAST_DATABASE_URL names another")
     return file
 
@@ -47,7 +52,11 @@ async def opened_read_only(url: str) -> AsyncIterator[None]:
         async with opened(url, default_transaction_read_only="on"):
             yield
         return
-    credentials = {"file_path": str(existing_file(url))}
+    file = existing_file(url)
+    # Of a file that it cannot open, the library that Tortoise uses would leave a thread behind that says so.
+    with opening(url), closing(sqlite3.connect(_uri(str(file)), uri=True)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    credentials = {"file_path": str(file)}
     config = tortoise_config(url) | {"connections": {"default": {"engine": __name__, "credentials": credentials}}}
     context = await Tortoise.init(config=config, _enable_global_fallback=True)
     try:

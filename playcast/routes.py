@@ -5,7 +5,6 @@ from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from tortoise.exceptions import BaseORMException
 
 from gql.inputs import number_of
 from models import JobStatus, ProvisionJob
@@ -13,6 +12,7 @@ from playcast.auth import VIEWER
 from playcast.body import Bodies
 from playcast.log_route import LogRoute
 from playcast.problems import Rejection
+from playcast.readiness import Readiness
 from runner.engine import Engine
 from runner.errors import Refused
 from runner.jobs import find_job
@@ -28,7 +28,15 @@ _ESCAPED = re.compile(r'\\(["\\])')
 class Routes:
     """The handlers of one app."""
 
-    def __init__(self, engine: Engine, worker: Worker | None, registry: CollectorRegistry, bodies: Bodies) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        worker: Worker | None,
+        registry: CollectorRegistry,
+        bodies: Bodies,
+        readiness: Readiness,
+    ) -> None:
+        self._readiness = readiness
         self._engine = engine
         self._worker = worker
         self._registry = registry
@@ -51,11 +59,9 @@ class Routes:
         return web.Response(text="ok\n")
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 while the database answers and the worker, if there is one here, takes jobs."""
-        try:
-            await ProvisionJob.exists(id=0)
-        except (BaseORMException, OSError) as error:
-            raise Rejection(503, f"the database does not answer: {error}") from error
+        """200 while the database and the directory of jobs take what is written, and the worker here, if any, jobs."""
+        if (reason := await self._readiness.refusal()) is not None:
+            raise Rejection(503, reason)
         if self._worker is not None and not self._worker.working:
             raise Rejection(503, "the worker has stopped; the server log says why")
         if self._worker is not None and self._worker.draining:

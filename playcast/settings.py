@@ -3,15 +3,17 @@
 import ipaddress
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
+from urllib.parse import unquote
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from runner.errors import PlaycastError
+from runner.errors import PlaycastError, quoted
 from runner.limits import MAX_ROWS, MAX_TIMEOUT_SECONDS
 from runner.retention import Retention
 from runner.spellings import Masking, masking
@@ -20,6 +22,13 @@ PREFIX = "PLAYCAST_"
 _SECRETS = ("token", "secret_key", "mask_words")
 _MIN_TOKEN = 8
 _MOST_DAYS = 36500
+
+
+# What ansible makes of these in the paths of an inventory and of a configuration, whatever the quotes.
+_SPLIT_BY_ANSIBLE = {
+    ",": "a comma, at which ansible takes it for a list of hosts",
+    "$": "a dollar sign, which ansible takes for the start of a variable",
+}
 
 
 class LauncherMode(StrEnum):
@@ -99,6 +108,7 @@ class Settings(BaseSettings):
     worker: str = Field(
         default_factory=socket.gethostname, min_length=1, max_length=128, description="Name of this machine's worker."
     )
+    _jobs_named_by: str = PrivateAttr("data_dir")
     url: str = Field("", description="Where `run` and `logs` find the server; default: host and port above.")
 
     @classmethod
@@ -115,9 +125,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         self.data_dir = self.data_dir.absolute()
+        self._jobs_named_by = "jobs_dir" if self.jobs_dir.parts else "data_dir"
         self.jobs_dir = self.jobs_dir.absolute() if self.jobs_dir.parts else self.data_dir / "jobs"
         self.ansible_dir = self.ansible_dir.absolute() if self.ansible_dir.parts else shipped_ansible_dir()
-        self.database_url = self.database_url or f"sqlite://{self.data_dir / 'playcast.sqlite3'}"
+        self.database_url = self.database_url or url_of(self.data_dir / "playcast.sqlite3")
         self.url = self.url.rstrip("/") or f"http://{_bracketed(self.host)}:{self.port}"
         if self.embedded and self.serve_jobs is False:
             message = "PLAYCAST_SERVE_JOBS: with SQLite the server alone can run jobs; leave it out, or use PostgreSQL"
@@ -129,6 +140,22 @@ class Settings(BaseSettings):
             message = f"PLAYCAST_TOKEN needs at least {_MIN_TOKEN} plain characters"
             raise ValueError(message)
         return self
+
+    def check_paths(self) -> None:
+        """PlaycastError if a path has a character that cannot be used there. Who only calls a server has none."""
+        for name, path in self._paths():
+            _check_path(name, path)
+        _check_path(self._jobs_named_by, self.jobs_dir, _SPLIT_BY_ANSIBLE)
+        _check_path("ansible_dir", self.ansible_dir, _SPLIT_BY_ANSIBLE)
+
+    def _paths(self) -> Iterator[tuple[str, Path]]:
+        """Every path that is set, by its setting."""
+        yield from (("data_dir", self.data_dir), ("jobs_dir", self.jobs_dir), ("ansible_dir", self.ansible_dir))
+        if self.embedded:
+            yield "database_url", file_of(self.database_url)
+        for name in ("keys_dir", "token_file", "secret_key_file", "mask_words_file"):
+            if (path := getattr(self, name)) is not None:
+                yield name, path
 
     def _secret(self, name: str) -> str | None:
         value: str | None = getattr(self, name)
@@ -185,12 +212,37 @@ class Settings(BaseSettings):
         return is_loopback(self.host)
 
 
+def _check_path(name: str, path: Path, refused: Mapping[str, str] = MappingProxyType({})) -> None:
+    """PlaycastError that names the first character of a path that cannot be used, and why."""
+    text = str(path)
+    for character in text:
+        if "\udc80" <= character <= "\udcff":
+            why = "has bytes that are not UTF-8, which neither the database nor the API can hold"
+        elif not character.isprintable():
+            why = f"has the character {character!r}, which would break lines of logs and of ansible's files"
+        elif character in refused:
+            why = f"has {refused[character]}"
+        else:
+            continue
+        raise PlaycastError(f"{PREFIX}{name.upper()}: the path {quoted(text, 200)} {why}: name a path without that")
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine and nothing else; only a whole address counts, not 127.0.0.1.example.org."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def file_of(url: str) -> Path:
+    """The file of a SQLite URL."""
+    return Path(unquote(url.partition("://")[2].partition("?")[0]))
+
+
+def url_of(file: Path) -> str:
+    """The SQLite URL of a file, whatever characters its path has."""
+    return f"sqlite://{str(file).replace('%', '%25').replace('?', '%3F')}"
 
 
 def _bracketed(host: str) -> str:

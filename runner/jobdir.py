@@ -70,8 +70,12 @@ class JobDir:
         return created_at if isinstance(created_at, str) else None
 
     def claimed(self) -> bool:
-        """Whether a supervisor ever took this job."""
-        return self.claim.exists()
+        """Whether a supervisor ever took this job, as far as can be seen; two never can, whatever this says."""
+        try:
+            return self.claim.exists()
+        except PermissionError:
+            # The launch will say so.
+            return False
 
     def claimed_since(self, moment: float) -> bool:
         """Whether a supervisor took this job at `moment` (Unix seconds) or later, by the clock of the file system."""
@@ -85,6 +89,9 @@ class JobDir:
 
     def held(self) -> bool:
         """Whether the supervisor that took this job is still alive: it holds a lock on `claim` for life."""
+        if not self.claimed():
+            # Known without opening anything, also where no more files may be open.
+            return False
         try:
             handle = os.open(self.claim, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:

@@ -34,6 +34,7 @@ from runner.recipes import Recipe
 from runner.servers import tags_of
 from runner.sidecar import Sidecar
 from runner.start import Starter
+from runner.system_errors import explained, is_limit
 
 _SECRET_FD = 3
 _WORDS_FD = 4
@@ -42,7 +43,14 @@ _FACTS_FD = 5
 
 async def launch(engine: Engine, job: ProvisionJob) -> None:
     """Start `job` in its own directory; LaunchFailed says what to do when that is impossible."""
-    job_dir = JobDir(engine.jobs_dir, job.id)
+    try:
+        await _launch(engine, job, JobDir(engine.jobs_dir, job.id))
+    except OSError as error:
+        what = "the job cannot be started" if is_limit(error) else "the job's directory cannot be written"
+        raise LaunchFailed(f"{what}: {explained(error)}") from error
+
+
+async def _launch(engine: Engine, job: ProvisionJob, job_dir: JobDir) -> None:
     recipe = await engine.recipes.find(job.recipe)
     if recipe is None:
         raise LaunchFailed(f"the recipe {job.recipe} has left the allow-list since the job was requested")
@@ -55,8 +63,6 @@ async def launch(engine: Engine, job: ProvisionJob) -> None:
         # Made after spec.json has named it: a server that is killed in between leaves nothing that nobody knows of.
         _make_scratch(Path(scratch))
         await _start_supervisor(engine.starter, job_dir, private)
-    except OSError as error:
-        raise LaunchFailed(f"the job's directory cannot be written: {error}") from error
     finally:
         if not job_dir.claimed():
             shutil.rmtree(scratch, ignore_errors=True)

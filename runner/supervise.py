@@ -38,14 +38,18 @@ _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 if TYPE_CHECKING:
-    from runner import proctree
+    from runner import nocore, proctree, system_errors
 else:
-    # By its path: the directory is not on the path of modules, as its names are common.
-    _spec = importlib.util.spec_from_file_location(
-        "playcast_proctree", os.path.join(os.path.dirname(__file__), "proctree.py")
-    )
-    proctree = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(proctree)
+
+    def _beside(name: str) -> object:
+        # By its path: the directory is not on the path of modules, as its names are common.
+        file = f"{os.path.dirname(__file__)}/{name}.py"
+        spec = importlib.util.spec_from_file_location(f"playcast_{name}", file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    nocore, proctree, system_errors = map(_beside, ("nocore", "proctree", "system_errors"))
 
 
 def main(job_dir: str, secret_fds: list[int]) -> int:
@@ -62,6 +66,15 @@ def detach(job_dir: str, secret_fds: list[int], leave: Sequence[int] = (), execu
 
     The fork closes `leave`. `execute` becomes the program in place of the system's own exec, in this very image.
     """
+    try:
+        return _detach(job_dir, secret_fds, leave, execute)
+    except OSError as error:
+        return _failure(error)
+
+
+def _detach(job_dir: str, secret_fds: list[int], leave: Sequence[int], execute: Execute | None) -> str:
+    # Also where the server could not see to it: a launcher of an earlier version, for one.
+    nocore.forbid_core_dumps()
     os.chdir(job_dir)
     os.umask(0o077)
     told, tell = os.pipe()
@@ -69,16 +82,23 @@ def detach(job_dir: str, secret_fds: list[int], leave: Sequence[int] = (), execu
         os.close(tell)
         with os.fdopen(told, encoding="utf-8") as answer:
             return answer.read().strip() or "the supervisor died before the job started"
-    for fd in (told, *leave):
-        os.close(fd)
-    os.setsid()
     try:
+        for fd in (told, *leave):
+            os.close(fd)
+        os.setsid()
         _supervise(secret_fds, tell, execute)
     except Exception as error:  # noqa: BLE001 (the last frame of a detached process: the caller must hear of it)
         with contextlib.suppress(OSError):
-            os.write(tell, f"{type(error).__name__}: {error}\n".encode())
+            os.write(tell, f"{_failure(error)}\n".encode())
         os._exit(1)
     os._exit(0)
+
+
+def _failure(error: Exception) -> str:
+    """Why the job does not run, in one line for a person."""
+    if isinstance(error, OSError) and (system_errors.is_limit(error) or system_errors.is_disk(error)):
+        return system_errors.explained(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def _supervise(secret_fds: list[int], tell: int, execute: Execute | None = None) -> None:
@@ -171,7 +191,8 @@ def _start_ansible(
             os.closerange(3 + len(secret_fds), _MOST_FDS)
             execute(spec["argv"], spec["env"])
         except OSError as error:
-            os.write(failed, f"{error.filename or spec['argv'][0]} could not be started: {error.strerror}".encode())
+            why = system_errors.explained(error) if system_errors.is_limit(error) else error.strerror
+            os.write(failed, f"{error.filename or spec['argv'][0]} could not be started: {why}".encode())
         finally:
             os._exit(EXEC_FAILED)
     os.close(failed)
@@ -192,7 +213,7 @@ def _take_place(spec: dict, log: int, secret_fds: list[int], parent: int) -> Non
     os.umask(0o022)
     null = os.open(os.devnull, os.O_RDONLY)
     # Move everything out of the way first: the numbers to fill may be the numbers to copy from.
-    kept = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in (null, log, log, *secret_fds)]
+    kept = [_moved(fd) for fd in (null, log, log, *secret_fds)]
     for number, fd in enumerate(kept):
         os.dup2(fd, number, inheritable=True)
         os.close(fd)
@@ -202,6 +223,15 @@ def _take_place(spec: dict, log: int, secret_fds: list[int], parent: int) -> Non
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
+
+
+def _moved(fd: int) -> int:
+    """A copy of it with a number that no other is to have."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD, 64)
+    except OSError as error:
+        # What the kernel says of a number that the limit does not allow.
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from error
 
 
 def _check_script(path: str) -> None:

@@ -3,12 +3,13 @@
 import hashlib
 import hmac
 import json
-import os
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
 from runner.errors import PlaycastError
+from runner.newfile import made_whole
+from runner.system_errors import explained
 
 Secret = dict[str, object]
 
@@ -46,15 +47,23 @@ class Vault:
 
 
 def key_from_file(path: Path) -> str:
-    """The key in `path`; made once, with mode 0600, when the file does not exist."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The key in `path`; made once, with mode 0600, when the file does not exist. PlaycastError if it holds none.
+
+    A key that is there is never replaced: what is stored can be read with no other.
+    """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        key = Fernet.generate_key().decode()
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            with made_whole(path) as draft:
+                draft.write_text(Fernet.generate_key().decode() + "\n")
+        # Read also after making it: another process may have been first.
+        key = path.read_text(errors="replace").strip()
+    except OSError as error:
+        raise PlaycastError(f"the secret key {path} cannot be read or made: {explained(error)}") from error
+    try:
+        Fernet(key)
+    except ValueError as error:
+        what = "holds no whole key" if key else "is empty"
+        advice = "put it back from your backup, or delete it if nothing is stored yet"
+        raise PlaycastError(f"the secret key {path} {what}: {advice}") from error
     return key

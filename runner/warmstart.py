@@ -30,7 +30,19 @@ RETRY_SECONDS = 60.0
 # More requests at a time would only wait in the launcher's queue, which is short, and count that as its silence.
 _AT_ONCE = 8
 _MASKING = ("mask", "alone", "blocks", "escapes", "spellings")
-_OWN_FILES = ("launcher", "preload", "warm", "supervise", "proctree", "child", "logcap", "hooks", *_MASKING)
+_OWN_FILES = (
+    "launcher",
+    "preload",
+    "warm",
+    "supervise",
+    "nocore",
+    "system_errors",
+    "proctree",
+    "child",
+    "logcap",
+    "hooks",
+    *_MASKING,
+)
 
 log = structlog.get_logger()
 

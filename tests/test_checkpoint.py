@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from tortoise.connection import get_connection
 
 from playcast import checkpoint
-from playcast.database import PAGE_SIZE
+from playcast.embedded import PAGE_SIZE
 from tests.api import Api
 from tests.test_resume import store
 

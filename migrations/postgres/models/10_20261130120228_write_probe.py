@@ -1,0 +1,91 @@
+from tortoise import BaseDBAsyncClient
+
+RUN_IN_TRANSACTION = True
+
+
+async def upgrade(db: BaseDBAsyncClient) -> str:
+    return """
+        CREATE TABLE IF NOT EXISTS "write_probe" (
+    "id" INT NOT NULL PRIMARY KEY,
+    "filling" BYTEA NOT NULL
+);
+COMMENT ON TABLE "write_probe" IS 'written to see whether the database takes it';"""
+
+
+async def downgrade(db: BaseDBAsyncClient) -> str:
+    return """
+        DROP TABLE IF EXISTS "write_probe";"""
+
+
+MODELS_STATE = (
+    "eJztXVt32zYS/is4eml6jutjK9dNnuREaZ06dmqrm7ZpDw2RkIQVBSggaEXt5r8vBiTFi0"
+    "iKVHShtHhpY2CGAr8BMRfMAP+0Jtwhrnf6jve7D4TJ1kv0T4vhCVH/WOo7QS08ncY90CBx"
+    "39XE/+F9iyzI+p4U2IbHDbDrEdXkEM8WdCopZ0CuST3EB0gx6ic53FZMlA2h+4YRpElO0b"
+    "1HPt8jm/tAPxB8gs7RjMoR9yUa4qn3Ct1P8dzl2LlH1EPv7m6ukSRf5AnyKLMJ+sA9ORTk"
+    "7per79TvzVhAIcjA94iHrn+9Ov2T/cnuXT60XMqIfogcEXT+Qx97xEHQCOOENkWEZiMiCK"
+    "IweF9O1SD6ZEiZd4IGXKDwteQISzTCDySkOYUX9Bn97BNL8iFRzxLqNT99AtigT71j66+/"
+    "1D8oc8gX4kEn/DkdWwNKXCclF+oAi2635Hyq2y7o8JLJt5oWwOxbNnf9CYvpp3OFGVsw0E"
+    "BSQ8KIwJLAL0jhg6SY77qhVCPhBUOPSYJRJngcMsC+C/IG7mAAcVvLsq5vetZdt2dZraW5"
+    "EHEk5B822ZzBPFJD9TQAQxjCD/9qtx8/ft4+e/zsxdMnz58/fXH2QtHq8S53Pf8aDCZGK3"
+    "iUxuzyx8vrHgyIq8kaTGNo+Kp5sMQBlxZGjD6Iagn+QuxD6tXgR1CXoR81xPDHX9fu8G+f"
+    "P3n+5MXjZ08WsC9aytCOkI2RxHIZyDcKDkknJB/NgCMDphOynEb/OEBoS3DrXb7v3vU67z"
+    "/A4yee99nVOHV6Xehp69Z5pvXRs+/T03rxEPTxsvcTgj/RHzfXXQ1nsEB6KbreHy0YE/Yl"
+    "txifWdhJYhI1R00psY4VhsuCfT3CIl+oEX1GrAqeAxRka4K/WC5hQzlSf54/KxHsvzu3r3"
+    "/q3D46zwrrOuxp6670NxOpqXoaIMm11lIULvONQXmHmiDGPjQzlqHvKXMjH/gEy1FM77J1"
+    "qvtbL7VERdP40fvOb9+nlqmrm+sfI/LEtH99dXORgRysyjxzp3CmxwxG5YZTGOzIwTjXlg"
+    "mtzzS2b7kgdMh+JnMN8aUaEFaGdA6moYPwQfAH6qk3exc87sAw/hrNoag1Xu8Eni3s78TU"
+    "UhCoFycyUGydu9edN92WxrmP7fEMC8dKAQ49vM0zLQva5a5Je5JtwQwPNTbwEjDk2Dv7SS"
+    "nwVr7jprtOVvlto4hqpdsmiBKZp0SLPCIeiCj34LLUQMxVu2I4RT3lTwk+Aw/JpQ8kcLoC"
+    "OuW68dCHop7kYo7UFJx76nnYgXFrjw34tVcIo8DKJeswj6rOwMt7BY+bowlXPthsRF2iH6"
+    "9+GAkfnDXMHN0iiI2n6me100Ym2okbcu6s9Ng0ZlmX7VMreAEgALq/avlw/y8O3Dc6EMWu"
+    "WTSPq1qeEf1RqOa05fm4XcHyfNwutDyhK62Kg5lt6T9rYJxhO0Konz2pAPWzJ4VQQ1caaj"
+    "6usTgExLuzds6yoJ7te0GIgbNHmIGWrI5egsNACC0DrJRlHQRjBgOgXtLGdDqthWCCw0AI"
+    "LT5Tlp76MuH1qsOY4TJQtrTB7tl+rdmY4DAQ6tceMuUR17LXYw4DodayvhCESUtiL8e0KT"
+    "Yes3xrWY9Ni12mjMf206cVrEdFVWg+6r4cUz1vk5Bzl2BWYqjnzdm+4jo8mMuivTc3V6lI"
+    "5cVlNhT56/uL7u2jcw26IqKyICRs4pMbNp4Cb7EWpCmeI9rdMEHfAwj6Lk/eDWB7t3jQYU"
+    "3cqqCmvtgUrmoEkJJzta9o+hUfvh75bNzKCacv+k7K4umw1WovyFYG1CGjqD+XpDiQ3oGI"
+    "NfQuSCEnSmIh79Ej+Fv1DTwiv4fEJeooc4nK+QniwiFCh7mVEeVx8QrdD6jwZJzkFCY4rc"
+    "5Ngt8y2UlN2pMuyU7SwqolgAXLMVkkO04NiD+tetin+YwA1hYAfBB50DMs5vnQRxxZbwdW"
+    "2AOEvQxByKs4Sfg7yne8uLzu3P6en5oR0ScTwy5+73U7GczJhEqFj1U/jy/NafL5Gp3PZ3"
+    "xc4441xXNoZg5OCvwczyErnGLvYRpRWuG0WO1BFGffBG4D14k4Np0S5TcMiJpF92go+MzT"
+    "VRQItkyQ7WI6eYkwmgkqlduge7Bidx2kWcBfGGExcYnnFTkMy7kwEktfj02JTPV+agXjyG"
+    "/Jow7Th6z+vKx9mdMWBMf6BVpNIs4uE3FiqVaN9MccJkOkQoaIIMEyUQ/imMeAXAHkeF1Z"
+    "hrjL/MmSas661SF3k8FuBeVsUXIkvIuzpE72U+oAiSW+IJZay72imb5aDMtPafAmopLGfC"
+    "ELoh7tIOyh7u3tze06Mtl8EuBE6X9lAy0Lo7gEIsHSYOQbWwFBvlCp0HTqZMKkeMyOWF6e"
+    "ILHH1iQX1dJN8jTjehvla63si5aD3Sp36GBQE+2IxeBcA2eJhzk2yzul/PJBjuizUThqS/"
+    "Rf5FLvEGM2JVBD+X/5Kl2+IEO2plUX5BSTQboa0sqkENh6wKIW1Gmub8K6YVpwm5Oa2ILI"
+    "AqzLdlEyjGtuphwO0NvaS4F9Du5LS+HJQw+sorGXw2nC7nnV24JyQeW8BrRJlj0m8jYU0G"
+    "wYtnocKs3X5PBIY2JR1CGTKZeE2XNrTGrhncO6EUd8vxHs7WdR642PGqvFgt4sFdmlYsbF"
+    "OC8zsnjSxhzHEDTKhErbL6rEStsvioOl0JcJaUD007XWXZQL2I8P/M0vzdhZOw8mw7qBRJ"
+    "iGYX9MeTAu9pk9WkvOGVYj5ybLWfmzYm7xQb2kpwyXibrneWAc5JTj3L51OS70wWKmDKgD"
+    "4Do8WEswe3Pz68VVF3247b6+vLsMQzqLj0N3psO/t93OVTZqBkeQWvpknDpbRmkuU7a6AM"
+    "WzPPp3zbTuDONBo7njRG6on5kKn62nZ7PMRtM2WdNqcWFlli+JudhRSfIcn3eylUAGQFZ/"
+    "DUtyHU1EY9eLGWWkSBWXYp/iM+ivh346C7iOHklzHmF9SguOUrxh7jxcEA9Eq4Rrd6lS0e"
+    "WMa0k9zWlMhyabDjo5cp3KswSfkXDTJLxUJlVcz5P10nIUbMj39udb4mKZn/mec8fJgS3l"
+    "RaVTqc8FTjr9doii04SPESF9ZsM3QpQ8IeIYMXK5/a0QBUebXKkHHStIM0y/9VMLQPqoHn"
+    "RMIG23AhOCPoXll1HnSXntpQ4c1Sq8DE4ph9PHh5yR4FjxCZ4Hdz+5ZCDRgLokvz4Tajxm"
+    "amEOjkEfYS98hvL6qKurQIJN8OA3BGaISk0mCBxr7ug7qBwqiA1HpAe3WMWOS3iPleIM76"
+    "5SP/cyKOxUj2G8z505kngcHry+eA6QY8ahqBNBfR+cEaNPRaeFt1gtFX7GIbjiusu9V5Uf"
+    "dQGmcX2P1kZO76itGSjfdJDcCHlvjtA21Wp4EF2OTo2PqCtWqPF5eKuVaXidSK6ijC8PAU"
+    "2lfs+ltragThEoPH3kGXbv0Yird9I0hNliPg0uHoH8dK2XlT5kBB7kjfiMVVRm5tyAXaqt"
+    "updLbPZWiQYltG4+S83cjbLdTbYpzzt3r7i0gB/fmXubO//fq5csHNEf4VzdSq6wMjcK9t"
+    "xXn6cQ8TYZa7V4zZDk+sRUyrI2RSXYN36aRWyo5G0FFxfYpflMfd2a9XUPWFAAo1YpaYrJ"
+    "VO1WKyUFwyG/RKn4jJAkzzEk9ez6kBAYji2tYujLb35Y5t7hiQuRkZ0Uw8LwbvA5CxRunp"
+    "wq57KerZJha/BsD4+GwsG1mmjAfeVEf9DjXUelbsXqTqBp6QGuEQsreoZJD2haVMwkd1X7"
+    "7o43ucufOmtKPc1ppN4Uqed87Ivd4tqpQNFl1jtLdWnmAl+eoJB/dlH9/IQeHh7gZ2JyOH"
+    "aWw5FOHCqG84aRHlf/2XD20KF8m2vtyWkMCvflIoRW7c1ZkWAqb9ChkRok6s/z7yqKd+tO"
+    "FoQ8THXRuSjUQ1HNu96TYxwyZBh2K+eWQHpOcVbJfu6Pa9hO0pY36SBpiK1hgSX5jtD+Ol"
+    "x7a9nM3nty1r5taXPlx1Fe+bH6rsbIFqkog8o3NTZLRVTFvviixnz4N5BsBF5FoV0Tuhwr"
+    "zRoZ0q20asAXgsSisvQjRRPdoxKQvQouTYF2sGcYogxqRyB5dii4Py2+UTGedTDC7JWKn1"
+    "rhuEMyc2nJju2aYZ1Afkje5H3wNXMONn9tQEPM8n2jvF2rYvfXDzcN4G2ptR3n2+qgUaEO"
+    "jEJKK5XgLCKs7NtrF12XtQAvVH2UePhh6Qv60L1+c3n9o/bxGSGOpx17hxNPe/eQlIvmRJ"
+    "6ie4HZOCxL0SGB7zwUnbCL+sTlM/Q3EbyK9oQnwf8XwYAaIQJzP/E+7yeOJFdRCUTkZv3P"
+    "yUAwXvpm8TRWirFSDstKyawGJqi0j6DS5sy/j7ret8ukmOfZf8nuUgMwPjx7te0X0OZHPs"
+    "L64/5clxrDaJQVN+ITsrDiJliMITiiS5GVzo/riF8uqogn2B5RRuK6aL0RoNn1I6vt/BTa"
+    "c6ZmaPOlAsX2G0i/DtoRvQmTVAmTuDwv7aDY+IjojeGRY86BS1vzitwEi5mwVSZsc85aax"
+    "r0x7QdPCJKWH2C5RqCzvIaUTdO1A05bOCjoJIo/6NPco3fuLfc9gU6a7ogXG0AC0hHYlAv"
+    "6BFl8460BRocihOdfxOckxOEU1NWck9Rwcag4LOT4HAdMHpVJxjFE4IZ/JOy6ofn7HbLr/"
+    "kW7pb3/AbUdeH3l6AtK8lMMK1Zj3lAK9gmCzIbstB0iKD2KG+RCXtKFxgc06xaW4rxb9pC"
+    "cCCbF1tbB4yvsItqPfioaiAckh8huudnZ1VCNWdnxaEa6MucMMCZJHknzUNFdz7CCRZT3l"
+    "5U3p5RZvCAi30rs6//AxeHq/Y="
+)
