@@ -69,7 +69,7 @@ def detach(job_dir: str, secret_fds: list[int], leave: Sequence[int] = (), execu
     try:
         return _detach(job_dir, secret_fds, leave, execute)
     except OSError as error:
-        return _failure(error)
+        return system_errors.in_a_line(error)
 
 
 def _detach(job_dir: str, secret_fds: list[int], leave: Sequence[int], execute: Execute | None) -> str:
@@ -89,16 +89,9 @@ def _detach(job_dir: str, secret_fds: list[int], leave: Sequence[int], execute: 
         _supervise(secret_fds, tell, execute)
     except Exception as error:  # noqa: BLE001 (the last frame of a detached process: the caller must hear of it)
         with contextlib.suppress(OSError):
-            os.write(tell, f"{_failure(error)}\n".encode())
+            os.write(tell, f"{system_errors.in_a_line(error)}\n".encode())
         os._exit(1)
     os._exit(0)
-
-
-def _failure(error: Exception) -> str:
-    """Why the job does not run, in one line for a person."""
-    if isinstance(error, OSError) and (system_errors.is_limit(error) or system_errors.is_disk(error)):
-        return system_errors.explained(error)
-    return f"{type(error).__name__}: {error}"
 
 
 def _supervise(secret_fds: list[int], tell: int, execute: Execute | None = None) -> None:

@@ -49,3 +49,10 @@ def explained(error: OSError) -> str:
     path = error.filename2 or error.filename
     shown = "" if path is None or is_limit(error) else f"{os.fsdecode(path)}: "
     return " ".join(f"{shown}{said}".split())
+
+
+def in_a_line(error: Exception) -> str:
+    """Why something does not run, in one line for a person."""
+    if isinstance(error, OSError) and (is_limit(error) or is_disk(error)):
+        return explained(error)
+    return f"{type(error).__name__}: {error}"
