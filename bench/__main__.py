@@ -4,6 +4,7 @@ import sys
 
 from bench import (
     backlog,
+    beside,
     cancel,
     events_path,
     fan_out,
@@ -31,6 +32,7 @@ PARTS = {
     "fanout": fan_out.rows,
     "workers": workers.rows,
     "idle": idle.rows,
+    "beside": beside.rows,
     "page": page.rows,
 }
 
