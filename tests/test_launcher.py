@@ -39,7 +39,6 @@ def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy2(Path(launcher.__file__).with_name(f"{name}.py"), copy)
     (copy / "plugins").symlink_to(PLUGINS)
     monkeypatch.setattr(launcher, "__file__", str(copy / "launcher.py"))
-    monkeypatch.setattr(process, "_LAUNCHER", bytes(copy / "launcher.py"))
     return copy
 
 
