@@ -4,10 +4,15 @@ import tempfile
 from pathlib import Path
 
 from bench.bare import run
+from bench.server import ROOT
 from bench.spread import spread
 
 ROUNDS = 7
 HOSTS = (1, 10)
+PLUGIN = {
+    "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "runner" / "plugins" / "callback"),
+    "ANSIBLE_CALLBACKS_ENABLED": "playcast_events",
+}
 TASKS = """
 - hosts: all
   gather_facts: false
@@ -44,7 +49,7 @@ def measured(folder: Path, hosts: int, rounds: int) -> tuple[list[float], list[f
     for number in range(rounds):
         events.unlink(missing_ok=True)
         # By turns first and second: whatever gets slower meanwhile is none of the plugin's doing.
-        variants: list[dict[str, str]] = [{}, {"PLAYCAST_EVENTS": str(events)}]
+        variants: list[dict[str, str]] = [{}, {**PLUGIN, "PLAYCAST_EVENTS": str(events)}]
         spent = [run(folder, playbook, hosts, **extra) for extra in (variants if number % 2 else variants[::-1])]
         plain, writing = spent if number % 2 else spent[::-1]
         assert events.read_bytes().count(b'"kind":"host"') == 8 * hosts

@@ -8,7 +8,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_
 from strawberry.schema.schema import validate_document
 
 from gql.cost import check_size
-from gql.errors import RequestError
+from gql.errors import RequestError, is_ours
 from runner.recent import Recent
 
 MAX_TOKENS = 2000
@@ -75,7 +75,8 @@ class Documents:
             return Document(text, node, (error.again(),))
         faults = validate_document(self._schema, node, tuple(specified_rules))
         # Where each stands in the text takes long to find, so it is done here.
-        return Document(text, node, tuple(RequestError.of(one, INVALID, one.message) for one in faults))
+        coded = (one if is_ours(one) else RequestError.of(one, INVALID, one.message) for one in faults)
+        return Document(text, node, tuple(coded))
 
 
 def _unchain(node: DocumentNode) -> None:

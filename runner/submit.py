@@ -111,9 +111,9 @@ async def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]
     recipe = await engine.recipes.allowed(order.recipe)
     plain, secret = check_extra_vars(recipe.inputs, order.extra_vars)
     secret |= {name: plain.pop(name) for name in order.secrets & plain.keys()}
-    check_masked(secret)
     questions = await engine.recipes.questions(recipe)
     _check_prompts(questions, recipe, plain, secret)
+    check_masked(secret)
     tags = checks.task_tags(list(order.tags), "tags")
     skip_tags = checks.task_tags(list(order.skip_tags), "skipTags")
     # With tags of its own a call may leave the task out that waits.

@@ -57,8 +57,8 @@ SERVER_FILTERS: list[tuple[dict[str, Any] | None, str]] = [
     ({"tag": "rare", "nameContains": "web"}, "(tag=?"),
 ]
 NESTED = """{ jobs { nodes {
-    message waitingFor { number } servers { name } events(first: 5) { nodes { seq } } log(maxBytes: 100) { cursor }
-    hosts { server { tags lockedBy { number } lastJob { number } jobs(first: 5) { nodes { number } } } }
+    message waitingFor { number } servers { name } events(first: 1) { nodes { seq } } log(maxBytes: 100) { cursor }
+    hosts { server { tags lockedBy { number } lastJob { number } jobs(first: 1) { nodes { number } } } }
 } } }"""
 PAGES = f"""{{ job(id: "{WIDE_LOG}") {{
     events(first: 100, after: "2000") {{ nodes {{ seq }} }}

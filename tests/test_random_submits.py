@@ -41,7 +41,7 @@ MARKS = """
 """
 JOBS = """
 query Jobs($after: String) {
-  jobs(first: 100, after: $after) {
+  jobs(first: 15, after: $after) {
     nodes {
       number status message startedAt endedAt extraVars
       servers { name }
