@@ -169,7 +169,7 @@ class _Walk:
         """Measure what is selected of the same objects."""
         most = MAX_INTROSPECTION_DEPTH if place.path and place.path[0].startswith("__") else MAX_DEPTH
         if place.depth > most:
-            raise _refused(f"the operation is more than {most} levels deep: ask in several requests")
+            raise _refused(f"the operation exceeds maximum operation depth of {most}: ask in several requests")
         groups = self._fields(parts)
         wide = len(groups) // FIELDS_PER_ROW
         if wide:
@@ -216,7 +216,7 @@ class _Walk:
     def _count_alias(self, node: FieldNode) -> None:
         self.aliases += node.alias is not None
         if self.aliases > MAX_ALIASES:
-            raise _refused(f"the operation has more than {MAX_ALIASES} aliases: ask in several requests")
+            raise _refused(f"at least {self.aliases} aliases found. Allowed: {MAX_ALIASES}; ask in several requests")
 
     def _field(self, name: str, nodes: list[tuple[GraphQLNamedType | None, FieldNode]], place: Place) -> None:
         path, below, parts = (*place.path, name), place, []

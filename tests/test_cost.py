@@ -104,14 +104,14 @@ def beyond(name: str) -> tuple[str, str]:
             f"the document has more than {MAX_SELECTIONS} selections",
         ),
         "pairs": (f"{{ {pairs}}}", "too many selections give the same field of the answer, as 'name': ask for it once"),
-        "depth": ("{ server(id: 1) { " + lists + "id " + "} " * (MAX_DEPTH + 2), f"more than {MAX_DEPTH} levels deep"),
+        "depth": ("{ server(id: 1) { " + lists + "id " + "} " * (MAX_DEPTH + 2), f"exceeds maximum operation depth of {MAX_DEPTH}"),
         "depth of the introspection": (
             "{ __schema { queryType { " + of_type + "name " + "} " * (MAX_INTROSPECTION_DEPTH + 3),
-            f"more than {MAX_INTROSPECTION_DEPTH} levels deep",
+            f"exceeds maximum operation depth of {MAX_INTROSPECTION_DEPTH}",
         ),
         "aliases": (
             "{ " + " ".join(f"a{number}: viewer {{ name }}" for number in range(MAX_ALIASES + 1)) + " }",
-            f"more than {MAX_ALIASES} aliases",
+            f"{MAX_ALIASES + 1} aliases found. Allowed: {MAX_ALIASES}",
         ),
         "rows": ("{ servers(first: 20) { nodes { jobs(first: 99) { nodes { id } } } a: nodes { id } } }",
                  f"{MAX_ROWS + 20} rows, and an answer may have {MAX_ROWS}: most are 1980 of servers.nodes.jobs"),

@@ -116,7 +116,7 @@ async def test_a_full_disk(start_app: StartApp, tmp_path: Path, add_recipe: AddR
     full = "the log could not be written, since the disk is full"
     assert told(during) == ("ERROR", "WORKER_LOST", f"{full}: {THEN}", 74)
     assert told(before)[:2] == ("ERROR", "LAUNCH_FAILED")
-    assert "No space left on device" in before["message"]
+    assert "the disk is full" in before["message"]
 
 
 async def test_missing_programs_and_playbooks(
