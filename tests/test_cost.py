@@ -104,7 +104,10 @@ def beyond(name: str) -> tuple[str, str]:
             f"the document has more than {MAX_SELECTIONS} selections",
         ),
         "pairs": (f"{{ {pairs}}}", "too many selections give the same field of the answer, as 'name': ask for it once"),
-        "depth": ("{ server(id: 1) { " + lists + "id " + "} " * (MAX_DEPTH + 2), f"exceeds maximum operation depth of {MAX_DEPTH}"),
+        "depth": (
+            "{ server(id: 1) { " + lists + "id " + "} " * (MAX_DEPTH + 2),
+            f"exceeds maximum operation depth of {MAX_DEPTH}",
+        ),
         "depth of the introspection": (
             "{ __schema { queryType { " + of_type + "name " + "} " * (MAX_INTROSPECTION_DEPTH + 3),
             f"exceeds maximum operation depth of {MAX_INTROSPECTION_DEPTH}",
