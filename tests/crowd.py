@@ -62,8 +62,8 @@ _LOGIN = re.compile(r"Accepted (\w+) for (\S+) from 127\.\S+ port (\d+) ssh2(?::
 
 
 def token(number: int) -> str:
-    """The secret of a job."""
-    return f"tok-{number:02}-{number * 7919:08x}"
+    """The secret of a job, of which nothing stands in another's: eight letters of its base64 would be masked."""
+    return "tok-" + hashlib.sha256(f"token {number}".encode()).hexdigest()[:20]
 
 
 @dataclass

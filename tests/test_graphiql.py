@@ -1,5 +1,6 @@
 """GraphiQL in a real browser, from files of its own: what it may load, what it can do, and who gets to see it."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +86,9 @@ async def test_a_browser_without_the_cookie_is_sent_to_sign_in(start_app: StartA
 
 async def test_switched_off_there_is_none(start_app: StartApp) -> None:
     api = await start_app(token=TOKEN, graphiql=False)
-    assert await visit(api) == (404, "Not Found", "")
+    status, text, policy = await visit(api)
+    told = {"message": "there is no page at this address: send operations by POST", "extensions": {"code": "NOT_FOUND"}}
+    assert (status, json.loads(text), policy) == (404, {"errors": [told]}, "")
     (script,) = re.findall(r'src="\./(graphiql/[^"]+\.js)"', (DIST / "graphiql.html").read_text())
     async with api.client.get(f"/{script}") as response:
         assert response.status == 404

@@ -30,7 +30,7 @@ HOLDS = """
 """
 LONG = 60.0
 """A grace that nobody waits for: what ends within it has ended by itself."""
-LIMIT = 15
+LIMIT = 20
 KILLED = -9
 
 

@@ -46,7 +46,7 @@ SIDECAR = "inputs: {{word: {{type: str}}, token: {{type: str, no_log: true}}}}\n
 
 
 def token(number: int) -> str:
-    return f"tok-{number:02}-{number * 7919:08x}"
+    return "tok-" + hashlib.sha256(f"token {number}".encode()).hexdigest()[:20]
 
 
 async def run(api: Api, number: int) -> None:

@@ -86,7 +86,7 @@ def check_log(member: Member, log: str, spec: dict[str, Any]) -> str:
     assert (address.startswith("127."), where) == (True, [member.sshd.address, str(member.sshd.port)])
     other = token(member.number % SIZE + 1)
     assert f"own {STARS}, other {other};" in log
-    assert set(re.findall(r"tok-\d\d-[0-9a-f]{8}", log)) == {other}
+    assert set(re.findall(r"tok-[0-9a-f]{20}", log)) == {other}
     assert set(re.findall(r"srv-\d+", log)) == {f"srv-{member.number}"}
     # Ansible took the grey of its paths when it was imported.
     colours = {f"\x1b[38;5;{member.colour}m", "\x1b[1;30m", "\x1b[0m"} if member.colour else set()
