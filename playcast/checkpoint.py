@@ -41,4 +41,7 @@ def _move(file: Path) -> None:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, isolation_level=None)) as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     except sqlite3.Error as error:
+        if not file.exists():
+            # Whoever works with it tells that.
+            return
         log.warning("the write-ahead log could not be moved, it is tried again", error=str(error))

@@ -241,7 +241,8 @@ async def test_a_supervisor_that_was_stopped_before_it_began(
     copy = tmp_path / "runner"
     copy.mkdir()
     here = Path(supervise.__file__).parent
-    (copy / "proctree.py").write_text((here / "proctree.py").read_text())
+    for name in ("nocore.py", "proctree.py", "system_errors.py"):
+        (copy / name).write_text((here / name).read_text())
     line, halt = "    _take_claim()\n", "    os.kill(os.getpid(), signal.SIGSTOP)\n"
     program = (here / "supervise.py").read_text()
     assert program.count(line) == 1

@@ -39,6 +39,7 @@ def test_a_result_is_read_whole() -> None:
         "task_id": "t1",
         "task": "Say",
         "status": "OK",
+        "delegate": None,
         "duration": 0.5,
         "message": "hello",
         "result": {"msg": "hello"},

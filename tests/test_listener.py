@@ -126,8 +126,9 @@ async def test_nothing_that_a_client_sends_is_logged(data_dir: Path, ansible_dir
             client = await door.connect(sent.encode("latin-1"))
             client.writer.write_eof()
             answer = await client.ended()
-            assert answer.startswith(b"HTTP/1.1 ") or answer == b"", sent
-            if answer.startswith(b"HTTP/1.1 4"):
+            # Of what is no request nobody knows which HTTP it is.
+            assert answer.startswith((b"HTTP/1.1 ", b"HTTP/1.0 4")) or answer == b"", sent
+            if answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")):
                 assert b'{"error":' in answer or b'{"errors":' in answer, sent
                 assert SECRET.encode() not in answer, sent
         assert (await door.refused())["malformed"] >= 10
