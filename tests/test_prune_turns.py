@@ -186,7 +186,7 @@ async def test_the_command_beside_those_that_run(
     assert (await ProvisionJob.all().count(), await PrunedJob.all().count()) == (0, 0)
     code, told, trouble = await prune(database_url="postgres://nobody@127.0.0.1:1/none")
     assert (code, told, trouble.count("\n")) == (2, "", 1)
-    assert trouble.startswith("playcast: the database cannot be read (")
+    assert trouble.startswith("playcast: PLAYCAST_DATABASE_URL: the database cannot be reached: ")
 
 
 @pytest.mark.slow
