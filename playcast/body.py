@@ -15,7 +15,7 @@ from playcast.problems import Rejection
 SMALL_BYTES = 64 * 1024
 """A body up to this is read at once."""
 MAX_BODY_BYTES = 1024 * 1024
-MAX_INCOMING_BYTES = 32 * 1024 * 1024
+MAX_INCOMING_BYTES = 16 * 1024 * 1024
 """All bodies together that have not come whole yet."""
 BODY_SECONDS = 60.0
 """How long a body may take to come."""
@@ -55,8 +55,7 @@ class Bodies:
         try:
             async with asyncio.timeout(BODY_SECONDS) as limit:
                 with self._reading(limit) as body:
-                    while chunk := await request.content.readany():
-                        self._add(body, chunk)
+                    while await self._more(request, body):
                         if len(body) > most:
                             raise _too_large(most)
                     # Reading JSON of a mebibyte keeps the event loop, so of many that have come each has its turn.
@@ -69,6 +68,12 @@ class Bodies:
             )
             raise Rejection(408, message, closes=True) from error
 
+    async def _more(self, request: web.Request, body: bytearray) -> bool:
+        """Whether more of it has come. By itself, so that a body that comes too late leaves no piece in a traceback."""
+        chunk = await request.content.readany()
+        self._add(body, chunk)
+        return bool(chunk)
+
     @contextmanager
     def _reading(self, limit: asyncio.Timeout) -> Iterator[bytearray]:
         body = bytearray()
@@ -78,6 +83,8 @@ class Bodies:
         finally:
             if self._coming.pop(id(body), None) is not None:
                 self._bytes -= len(body)
+            # What failed may keep it until the garbage is collected.
+            body.clear()
 
     def _add(self, body: bytearray, chunk: bytes) -> None:
         body += chunk

@@ -135,7 +135,7 @@ class _Job:
 
     def _check_events(self, told: list[dict[str, Any]]) -> None:
         """Numbered without gaps; each event of the plugin once, in order; every watcher saw the same."""
-        rows = self._query("SELECT seq, kind, host, log_line, payload FROM job_event WHERE job_id = ? ORDER BY seq")
+        rows = self._query("SELECT seq, kind, log_line, payload FROM job_event WHERE job_id = ? ORDER BY seq")
         assert [row["seq"] for row in rows] == list(range(1, self._row["event_count"] + 1)), self._number
         details = [json.loads(row["payload"]) for row in rows]
         states = [detail["status"] for row, detail in zip(rows, details, strict=True) if row["kind"] == "status"]
@@ -143,7 +143,7 @@ class _Job:
         assert rows[-1]["kind"] == "status"
         stored = [(row, detail) for row, detail in zip(rows, details, strict=True) if row["kind"] != "status"]
         assert [
-            (row["kind"], row["host"], detail.get("task_id"), detail.get("task"), detail.get("status"))
+            (row["kind"], detail.get("host"), detail.get("task_id"), detail.get("task"), detail.get("status"))
             for row, detail in stored
         ] == [tuple(event.get(key) for key in ("kind", "host", "task_id", "task", "status")) for event in told]
         on_hosts = Counter((event["host"], event["task_id"]) for event in told if event["kind"] == "host")
@@ -186,5 +186,5 @@ def _seen(row: sqlite3.Row) -> tuple[int, str | None, str | None, int | None]:
     if row["kind"] == "task":
         return row["seq"], None, json.loads(row["payload"])["task"], None
     if row["kind"] == "host":
-        return row["seq"], row["host"], json.loads(row["payload"])["task"], row["log_line"]
+        return row["seq"], json.loads(row["payload"]).get("host"), json.loads(row["payload"])["task"], row["log_line"]
     return row["seq"], None, None, None
