@@ -98,9 +98,19 @@ def one_form(faults: Faults) -> Middleware:
             if request.writer.output_size:
                 # The answer has begun: nothing but its end can tell the client now.
                 raise ConnectionResetError from error
-            return problem(request, rejection)
+            response = problem(request, rejection)
+            _forget(error)
+            return response
 
     return answer
+
+
+def _forget(error: BaseException | None) -> None:
+    """Let nothing that an error has passed through keep the request: it would wait for the garbage collector."""
+    while error is not None:
+        before = error.__cause__ or error.__context__
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        error = before
 
 
 def rejection_of(error: Exception) -> Rejection:
