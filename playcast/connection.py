@@ -175,7 +175,9 @@ class Connection(web.RequestHandler):
     @property
     def unsent(self) -> int:
         """Bytes that wait for the peer, those that its handler still holds included."""
-        return self.held + (0 if self.transport is None else self.transport.get_write_buffer_size())
+        waiting = 0 if self.transport is None else self.transport.get_write_buffer_size()
+        # Who sends a frame holds it as well until it is taken.
+        return self.held + (2 * waiting if self._framed else waiting)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

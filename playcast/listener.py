@@ -28,7 +28,7 @@ QUEUE = 512
 """Connections that the kernel holds ready."""
 MOST_FILES = 32
 """Files of the page that are sent at the same time; of more the one goes that has been under way for longest."""
-MOST_UNSENT_BYTES = 16 * 1024 * 1024
+MOST_UNSENT_BYTES = 20 * 1024 * 1024
 """Bytes that wait for all peers that are behind; of more the answer is cut that has waited for longest."""
 RESERVED_FILES = 4 * AT_ONCE + 2 * MOST_FILES + 64
 """File descriptors that are not for clients: what is being taken in or closed, the database, the log."""

@@ -71,8 +71,9 @@ async def _sent(request: web.Request, body: bytes, kind: str) -> web.StreamRespo
     await response.prepare(request)
     view = memoryview(body)
     try:
+        # To its end the whole of it is in memory.
+        hold(request, len(body))
         for start in range(0, len(body), MAX_AT_ONCE):
-            hold(request, len(body) - start)
             await response.write(view[start : start + MAX_AT_ONCE])
     finally:
         hold(request, 0)
