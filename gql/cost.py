@@ -30,7 +30,7 @@ from graphql import (
     is_list_type,
 )
 
-from gql.errors import RequestError
+from gql.errors import VALIDATION_FAILED, RequestError
 from runner.limits import MAX_PAGE_BYTES, MAX_PAGE_SIZE
 
 MAX_DEPTH = 12
@@ -141,7 +141,7 @@ def _literal(node: IntValueNode, most: int) -> int:
 
 
 def _refused(message: str) -> RequestError:
-    return RequestError(message, extensions={"code": "GRAPHQL_VALIDATION_FAILED"})
+    return RequestError(message, extensions={"code": VALIDATION_FAILED})
 
 
 @dataclass

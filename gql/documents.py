@@ -8,11 +8,10 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_
 from strawberry.schema.schema import validate_document
 
 from gql.cost import check_size
-from gql.errors import RequestError, is_ours
+from gql.errors import RequestError, coded
 from runner.recent import Recent
 
 MAX_TOKENS = 2000
-INVALID = "GRAPHQL_VALIDATION_FAILED"
 CACHED_CHARACTERS = 64 * 1024
 """Of all texts that are kept. What they become takes some three hundred times as much memory."""
 SHORT = 512
@@ -75,8 +74,7 @@ class Documents:
             return Document(text, node, (error.again(),))
         faults = validate_document(self._schema, node, tuple(specified_rules))
         # Where each stands in the text takes long to find, so it is done here.
-        coded = (one if is_ours(one) else RequestError.of(one, INVALID, one.message) for one in faults)
-        return Document(text, node, tuple(coded))
+        return Document(text, node, tuple(map(coded, faults)))
 
 
 def _unchain(node: DocumentNode) -> None:

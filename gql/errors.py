@@ -18,6 +18,7 @@ class AnswerTooLarge(BadInput):
     """The answer became larger than any may be."""
 
 
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 # The first that fits counts.
 CODES: dict[type[BaseException], str] = {
     AnswerTooLarge: "COST_LIMIT_EXCEEDED",
@@ -91,7 +92,7 @@ class CodedErrors(MaskErrors):
         super()._process_result(result)
         if isinstance(result, PreExecutionError) and result.errors:
             # What is left without a code is GraphQL's own, found before anything was executed.
-            result.errors = [_coded(error) for error in result.errors]
+            result.errors = [coded(error) for error in result.errors]
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error as a client may see it."""
@@ -110,7 +111,8 @@ class CodedErrors(MaskErrors):
         return GraphQLError(message, nodes=error.nodes, path=error.path, extensions={"code": code})
 
 
-def _coded(error: GraphQLError) -> GraphQLError:
-    if error.path is not None or (error.extensions or {}).get("code") is not None:
+def coded(error: GraphQLError) -> GraphQLError:
+    """GraphQL's own error of a request with the code of a document that does not fit; another one as it is."""
+    if is_ours(error) or error.path is not None or (error.extensions or {}).get("code") is not None:
         return error
-    return RequestError.of(error, "GRAPHQL_VALIDATION_FAILED", error.message)
+    return RequestError.of(error, VALIDATION_FAILED, error.message)

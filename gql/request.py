@@ -78,6 +78,16 @@ def is_refused(result: ExecutionResult) -> bool:
     return result.data is None and bool(errors) and all(isinstance(error, RequestError) for error in errors)
 
 
+def told_of(result: ExecutionResult) -> dict[str, Any]:
+    """A result as it is sent; who leaves the data out of what is refused does it then."""
+    told: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        told["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        told["extensions"] = result.extensions
+    return told
+
+
 class RequestExecutor(StrawberryGraphQLCoreExecutionContext):
     """Strawberry's executor, which tells variables that do not fit apart from what fails while it executes."""
 

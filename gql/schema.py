@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from graphql import GraphQLError
@@ -66,20 +66,26 @@ class PlaycastSchema(Schema):
     Strawberry alone takes the first operation of several, and raises where there is none.
     """
 
-    def limited_to(self, max_rows: int) -> Self:
-        """The same schema, which refuses what may give more rows."""
+    def __init__(self, max_rows: int, **given: Any) -> None:  # noqa: ANN401 (strawberry's own, of many kinds)
+        super().__init__(**given)
         self._max_rows = max_rows
         self._documents = Documents(self._schema)
         self._places = asyncio.Semaphore(HEAVY_AT_ONCE)
-        return self
 
-    async def asked(self, query: str | None, name: str | None, variables: dict[str, Any] | None) -> Asked:
-        """The operation that a request means; RequestError if it means none, or one that costs too much."""
+    async def asked(
+        self,
+        query: str | None,
+        name: str | None,
+        variables: dict[str, Any] | None,
+        allowed: Iterable[OperationType] | None = None,
+    ) -> Asked:
+        """The operation that a request means; RequestError if it means none, one that is not `allowed`, or too dear."""
         found = asked(self._schema, await self._documents.prepare(query or ""), name, variables or {})
         if found.cost is not None:
             refused = too_dear(found.cost, self._limit(found.kind))
             if refused is not None:
                 raise refused
+        check_allowed(found.kind, allowed)
         return found
 
     def _limit(self, kind: OperationType) -> int:
@@ -97,8 +103,7 @@ class PlaycastSchema(Schema):
     ) -> ExecutionResult:
         """The one result of a query or mutation."""
         try:
-            found = await self.asked(query, operation_name, variable_values)
-            check_allowed(found.kind, allowed_operation_types or _SINGLE)
+            found = await self.asked(query, operation_name, variable_values, allowed_operation_types or _SINGLE)
         except RequestError as error:
             return _refused(error)
         async with self._place(found):
@@ -124,8 +129,7 @@ class PlaycastSchema(Schema):
     ) -> StreamResult:
         """The results of any operation, as they come."""
         try:
-            found = await self.asked(query, operation_name, variable_values)
-            check_allowed(found.kind, allowed_operation_types)
+            found = await self.asked(query, operation_name, variable_values, allowed_operation_types)
         except RequestError as error:
             return _alone(_refused(error))
         text = Prepared.of(found.document)
@@ -200,6 +204,7 @@ def make_schema(max_rows: int = MAX_ROWS) -> PlaycastSchema:
     `max_rows` bounds what an operation may cost (gql.cost), and with it how long its answer may be.
     """
     schema = PlaycastSchema(
+        max_rows,
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -213,4 +218,4 @@ def make_schema(max_rows: int = MAX_ROWS) -> PlaycastSchema:
     )
     # Strawberry has no other way to say how its schema is read.
     publish(schema._schema)  # noqa: SLF001 (see above)
-    return schema.limited_to(max_rows)
+    return schema

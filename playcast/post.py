@@ -1,13 +1,12 @@
 """GraphQL over HTTP POST at /graphql, as the GraphQL-over-HTTP specification has it."""
 
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 from strawberry.types import ExecutionResult
 
 from gql.context import Context
-from gql.request import is_refused
+from gql.request import is_refused, told_of
 from gql.schema import PlaycastSchema, may_be_large
 from gql.wire import encode, encode_in_turns
 from playcast.accept import media_type
@@ -48,12 +47,7 @@ class Post:
 
 
 async def _answer(request: web.Request, result: ExecutionResult, kind: str) -> web.StreamResponse:
-    told: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        told["errors"] = [error.formatted for error in result.errors]
-    if result.extensions:
-        told["extensions"] = result.extensions
-    status = 200
+    told, status = told_of(result), 200
     if kind == GRAPHQL_RESPONSE and is_refused(result):
         # Clients of the older type take any other status than 200 for a broken server.
         status = 400

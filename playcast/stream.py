@@ -15,7 +15,7 @@ from strawberry.types.graphql import OperationType
 
 from gql.context import Context
 from gql.errors import RequestError
-from gql.request import is_refused
+from gql.request import is_refused, told_of
 from gql.schema import PlaycastSchema, may_be_large
 from gql.sharing import Encoded
 from gql.wire import decode, encode, encode_in_turns
@@ -135,12 +135,10 @@ async def _event(result: Any, cursor: str | None) -> bytes:  # noqa: ANN401 (str
     if isinstance(result.data, Encoded):
         payload = b'{"data":%b}' % result.data.json
     else:
-        # Of what was never executed there is no data, not even none.
-        told: dict[str, Any] = {} if is_refused(result) else {"data": result.data}
-        if result.errors:
-            told["errors"] = [error.formatted for error in result.errors]
-        if result.extensions:
-            told["extensions"] = result.extensions
+        told = told_of(result)
+        if is_refused(result):
+            # Of what was never executed there is no data, not even none.
+            del told["data"]
         payload = await encode_in_turns(told, told) if may_be_large(result.extensions) else encode(told)
     mark = b"" if cursor is None or result.errors else b"id: %b\n" % cursor.encode()
     return b"event: next\n%bdata: %b\n\n" % (mark, payload)

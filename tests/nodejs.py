@@ -44,8 +44,8 @@ def prepare(node: Node) -> Path:
     return ROOM
 
 
-async def run(program: str, *words: str, given: bytes = b"") -> bytes:
-    """What a program of tests/node prints; it must end well."""
+async def run(program: str, *words: str, given: bytes = b"", said: str = "") -> bytes:
+    """What a program of tests/node prints; it must end well, and say this on its standard error."""
     node = require_node()
     folder = await asyncio.to_thread(prepare, node)
     await asyncio.to_thread(shutil.copyfile, PROGRAMS / program, folder / program)
@@ -57,6 +57,6 @@ async def run(program: str, *words: str, given: bytes = b"") -> bytes:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    out, said = await asyncio.wait_for(process.communicate(given), 200)
-    assert (process.returncode, said.decode()) == (0, "")
+    out, errors = await asyncio.wait_for(process.communicate(given), 200)
+    assert (process.returncode, errors.decode()) == (0, said)
     return out

@@ -15,6 +15,7 @@ from runner.bus import LocalBus, Topic
 from tests.api import JSON, Api
 from tests.launchers import until
 from tests.nodejs import run
+from tests.protocols import Statements
 from tests.test_event_source import parse
 
 PATH = "/graphql/stream"
@@ -27,17 +28,9 @@ MUTATION = (
 STREAM = {"Accept": "text/event-stream"}
 ALLOWED = (405, "GET,POST")
 Check = Callable[[Api, LocalBus], Awaitable[None]]
-STATEMENTS: list[tuple[str, Check]] = []
-
-
-def states(statement: str) -> Callable[[Check], Check]:
-    """A check of this statement; statements are numbered in the order of PROTOCOL.md."""
-
-    def add(check: Check) -> Check:
-        STATEMENTS.append((statement, check))
-        return check
-
-    return add
+# They are numbered in the order of PROTOCOL.md.
+STATEMENTS: Statements[Check] = Statements()
+states = STATEMENTS.states
 
 
 async def job(status: JobStatus = JobStatus.SUCCESS) -> ProvisionJob:

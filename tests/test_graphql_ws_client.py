@@ -1,13 +1,11 @@
 """The client library that most browsers use reads a whole log, however often its connection breaks."""
 
 import asyncio
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.api import Api
-from tests.nodejs import PROGRAMS, prepare, require_node
+from tests.nodejs import run
 
 CUTS = 6
 
@@ -19,25 +17,12 @@ STEPS = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
 async def test_a_graphql_ws_client_reads_every_byte_once(
     api: Api, add_recipe: Callable[[str, str], None], data_dir: Path
 ) -> None:
-    node = require_node()
-    folder = await asyncio.to_thread(prepare, node)
-    await asyncio.to_thread(shutil.copyfile, PROGRAMS / "client.mjs", folder / "client.mjs")
     add_recipe("steps", STEPS)
     job = await api.run("steps", await api.create_server())
     url = api.client.make_url("/graphql").with_scheme("ws")
 
-    client = await asyncio.create_subprocess_exec(
-        *(node.node, "client.mjs"),
-        *(str(url), job["id"], str(CUTS)),
-        cwd=folder,
-        env={},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, said = await asyncio.wait_for(client.communicate(), 200)
+    out = await run("client.mjs", str(url), job["id"], str(CUTS), said=f"{CUTS + 1} connections\n")
 
-    assert (client.returncode, said.decode()) == (0, f"{CUTS + 1} connections\n")
     assert out == await asyncio.to_thread((data_dir / job["logPath"]).read_bytes)
     assert "Grüße 29, 世界 😀" in out.decode()
     assert (await api.job(job["id"]))["status"] == "SUCCESS"

@@ -21,6 +21,7 @@ from tests.api import JSON, Api
 from tests.conftest import StartApp
 from tests.launchers import until
 from tests.nodejs import run
+from tests.protocols import Statements
 
 PROTOCOL = "graphql-transport-ws"
 TOKEN = "correct-horse"
@@ -98,17 +99,9 @@ class Talk:
         assert await self.next() == {"id": "alive", "type": "complete"}
 
 
-STATEMENTS: list[tuple[str, Check]] = []
-
-
-def states(statement: str) -> Callable[[Check], Check]:
-    """A check of this statement; statements are numbered in the order of PROTOCOL.md."""
-
-    def add(check: Check) -> Check:
-        STATEMENTS.append((statement, check))
-        return check
-
-    return add
+# They are numbered in the order of PROTOCOL.md.
+STATEMENTS: Statements[Check] = Statements()
+states = STATEMENTS.states
 
 
 @states("the sub-protocol is graphql-transport-ws")
