@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from tortoise.functions import Count
 from tortoise.queryset import QuerySet
 
 from gql.connection import Window
@@ -134,8 +135,7 @@ def _parts(keys: Sequence[Key], size: int) -> Iterator[Sequence[Key]]:
 async def job_servers(job_ids: Sequence[int]) -> dict[int, list[Server]]:
     """The servers of each job that still exist, in the order of the request."""
     found: dict[int, list[Server]] = {job_id: [] for job_id in job_ids}
-    rows = JobHost.filter(job_id__in=list(job_ids), server_id__isnull=False).prefetch_related("server")
-    async for row in _each(rows):
+    async for row in _each(job_ids, JobHost.filter(server_id__isnull=False).prefetch_related("server")):
         if row.server is not None:
             found[row.job_id].append(row.server)
     return found
@@ -144,21 +144,25 @@ async def job_servers(job_ids: Sequence[int]) -> dict[int, list[Server]]:
 async def job_hosts(job_ids: Sequence[int]) -> dict[int, list[JobHost]]:
     """The hosts of each job, in the order of the request."""
     found: dict[int, list[JobHost]] = {job_id: [] for job_id in job_ids}
-    async for row in _each(JobHost.filter(job_id__in=list(job_ids))):
+    async for row in _each(job_ids, JobHost.all()):
         found[row.job_id].append(row)
     return found
 
 
-async def _each(rows: QuerySet[JobHost]) -> AsyncIterator[JobHost]:
-    """Rows in the order of their ids, ROWS_AT_ONCE by each statement."""
-    last = 0
-    while True:
-        some = await rows.filter(id__gt=last).order_by("id").limit(ROWS_AT_ONCE)
-        for row in some:
+async def _each(job_ids: Sequence[int], rows: QuerySet[JobHost]) -> AsyncIterator[JobHost]:
+    """The rows of jobs, in the order of their ids for each; a statement reads about ROWS_AT_ONCE, of whole jobs."""
+    counted = JobHost.filter(job_id__in=list(job_ids)).group_by("job_id").annotate(rows=Count("id"))
+    parts: list[list[int]] = []
+    room = 0
+    for job_id, hosts in await counted.values_list("job_id", "rows"):
+        if hosts > room:
+            parts.append([])
+            room = ROWS_AT_ONCE
+        parts[-1].append(job_id)
+        room -= hosts
+    for part in parts:
+        for row in await rows.filter(job_id__in=part).order_by("id"):
             yield row
-        if len(some) < ROWS_AT_ONCE:
-            return
-        last = some[-1].id
 
 
 async def holders(server_ids: Sequence[int]) -> dict[int, ProvisionJob | None]:

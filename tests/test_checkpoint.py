@@ -34,11 +34,11 @@ async def test_a_new_database_has_the_pages_that_a_flood_likes(api: Api) -> None
 async def test_a_move_that_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.01)
     file = tmp_path / "db.sqlite3"
+    file.write_bytes(b"This is no database." * 100)
     written = tmp_path / "db.sqlite3-wal"
     with capture_logs() as logs:
         work = asyncio.ensure_future(checkpoint.checkpointer(f"sqlite://{file}")())
         for number in (1, 2):
-            # There is a write-ahead log, but no database beside it.
             written.write_bytes(b"x" * number)
             async with asyncio.timeout(30):
                 while len(logs) < number:  # noqa: ASYNC110 (nothing tells of it)
@@ -46,4 +46,27 @@ async def test_a_move_that_fails_is_told_and_tried_again(tmp_path: Path, monkeyp
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
     assert {entry["event"] for entry in logs} == {"the write-ahead log could not be moved, it is tried again"}
+    assert file.read_bytes() == b"This is no database." * 100
+
+
+async def test_nothing_is_told_of_a_database_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.01)
+    tried = asyncio.Event()
+    move = checkpoint._move
+
+    def noticed(file: Path) -> None:
+        move(file)
+        loop.call_soon_threadsafe(tried.set)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(checkpoint, "_move", noticed)
+    file = tmp_path / "db.sqlite3"
+    (tmp_path / "db.sqlite3-wal").write_bytes(b"x")
+    with capture_logs() as logs:
+        work = asyncio.ensure_future(checkpoint.checkpointer(f"sqlite://{file}")())
+        async with asyncio.timeout(30):
+            await tried.wait()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    assert logs == []
     assert not file.exists()

@@ -237,7 +237,8 @@ async def test_without_descriptors_the_server_says_so_once(data_dir: Path, ansib
             client.transport.abort()
         async with asyncio.timeout(60):
             assert (await door.refused())["no_descriptor"] > 0
-        (line,) = door.log().splitlines()
+        # Others find none either, such as the one that moves the write-ahead log.
+        (line,) = [line for line in door.log().splitlines() if "connections" in line]
         assert line.endswith("event='connections cannot be accepted' error='Too many open files'")
 
 
