@@ -6,6 +6,9 @@ A text is read as numbers of four bytes, and each is looked up once. Of a patter
 the text covers a block that starts at a multiple of four, so it is enough to know the first four blocks of a pattern;
 of shorter ones the text is read again from the bytes between. What a text costs does not depend on how many patterns
 there are, but on how many of its blocks happen to be in one.
+
+A block that stands in many places of the long patterns, as in a file whose lines are alike, would have to be followed
+in each. There every piece of the text is asked for at once, in a bitmap of all pieces that are just long enough.
 """
 
 import sys
@@ -21,8 +24,69 @@ _BLANK = ord(" ")
 # By bits set: at which offsets of a pattern its block stands.
 _OFFSETS = [tuple(offset for offset in range(4) if bits >> offset & 1) for bits in range(16)]
 _SHIFTS = {4: (0, 1, 2, 3), 5: (0, 2), 6: (0, 2)}
+_FEW_PLACES = 8
 
 Span = tuple[int, int]
+
+
+class Pieces:
+    """All pieces of some texts that are of one length, as a bitmap by their hashes: it says no, or perhaps."""
+
+    def __init__(self, runs: Collection[bytes], need: int) -> None:
+        self.need = need
+        self._text = END.join([*runs, b""])
+        # Of those that are not in there, one in 32 or less seems to be.
+        size = 1 << (32 * len(self._text)).bit_length()
+        self._mask = size - 1
+        self._bits = bytearray(size >> 3)
+        for run in runs:
+            for start in range(len(run) - need + 1):
+                key = hash(run[start : start + need]) & self._mask
+                self._bits[key >> 3] |= 1 << (key & 7)
+
+    def spans(self, text: bytes, begin: int, end: int, covered: int) -> Iterator[Span]:
+        """Those that begin from `begin` up to `end`, each with what follows; none begins or ends with a blank.
+
+        `covered`: where the last one ended. What ends no later is not told.
+        """
+        need, bits, mask = self.need, self._bits, self._mask
+        start, end = begin, min(end, len(text) - need + 1)
+        while start < end:
+            piece = text[start : start + need]
+            key = hash(piece) & mask
+            perhaps = bits[key >> 3] >> (key & 7) & 1 and piece[0] != _BLANK
+            if perhaps and (stop := self._end(text, start, covered)):
+                yield start, stop
+                covered = stop
+                start = self.next_start(text, covered)
+            else:
+                start += 1
+
+    def next_start(self, text: bytes, covered: int) -> int:
+        """Where the next may begin once the last one has ended: just so that it ends later, but with no blank.
+
+        It may be where the last one began: the same bytes may go on in another way elsewhere.
+        """
+        start = covered + 1 - self.need
+        while 0 < start < len(text) and text[start] == _BLANK:
+            start -= 1
+        return start
+
+    def _end(self, text: bytes, start: int, covered: int) -> int:
+        """Where the piece ends that starts there, if it ends after `covered`; 0 if there is none."""
+        size = max(self.need, covered + 1 - start)
+        while text[start + size - 1 : start + size] == b" ":
+            size += 1
+        piece = text[start : start + size]
+        stands = self._text.find(piece) if len(piece) == size and END not in piece else -1
+        if stands < 0:
+            return 0
+        away, end = stands - start, start + size
+        while end < len(text) and text[end] == self._text[end + away] != END[0]:
+            end += 1
+        while text[end - 1] == _BLANK:
+            end -= 1
+        return end
 
 
 class Blocks:
@@ -42,6 +106,14 @@ class Blocks:
         self._starts: list[int] = []
         self._needs = list(runs.values())
         self._index_runs(runs)
+        # The lists of the places would only take up room.
+        self._many = frozenset(block for block, places in self._more.items() if len(places) >= _FEW_PLACES)
+        for block in self._many:
+            del self._more[block]
+        self._pieces = [
+            Pieces([run for run, needed in runs.items() if needed == need], need)
+            for need in (set(runs.values()) if self._many else ())
+        ]
         shifts = _SHIFTS.get(min(map(len, self._whole), default=0), (0,))
         self._shifts = shifts if self._known else ()
 
@@ -76,6 +148,8 @@ class Blocks:
         found: list[Span] = []
         # Where those end that were looked at, by where their run would start in the text.
         seen: dict[int, int] = {}
+        # For each length of pieces where the next may begin, and where the last one ended.
+        asked = [(0, 0)] * len(self._pieces)
         for shift in self._shifts:
             stop = len(text) - (len(text) - shift) % 4
             view = memoryview(text[shift:stop]).cast("I")
@@ -85,7 +159,9 @@ class Blocks:
                 if block in self._known:
                     place, value = shift + 4 * number, self._known[block]
                     found += self._whole_at(text, place, value & 15)
-                    if value >> 4:
+                    if block in self._many:
+                        found += self._pieces_at(text, place, asked)
+                    elif value >> 4:
                         for stands in (value >> 4, *self._more.get(block, ())):
                             found += self._run_at(text, place, stands, seen)
         return found
@@ -103,6 +179,16 @@ class Blocks:
                 piece = text[start : start + length]
                 if piece in self._whole:
                     yield start, start + len(piece)
+
+    def _pieces_at(self, text: bytes, place: int, asked: list[Span]) -> Iterator[Span]:
+        """The pieces that a block at `place` may belong to, each asked for once."""
+        for number, pieces in enumerate(self._pieces):
+            begin, covered = asked[number]
+            for span in pieces.spans(text, max(begin, place + 4 - pieces.need, 0), place + 1, covered):
+                yield span
+                covered = span[1]
+                begin = max(begin, pieces.next_start(text, covered))
+            asked[number] = max(begin, place + 1), covered
 
     def _run_at(self, text: bytes, place: int, stands: int, seen: dict[int, int]) -> Iterator[Span]:
         """The piece around a block at `place` that stands there in the text of all runs, if it is long enough."""

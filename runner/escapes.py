@@ -17,8 +17,8 @@ from itertools import compress
 
 MOST_ROUNDS = 4
 """How deep escapes are undone that stand inside one another, such as `%2526` or `\\u0026amp;`; two are the usual."""
-MOST_SIGNS = 64
-"""More quoting signs in a row than these are no quoting, and part the text: six levels of JSON make 63 backslashes."""
+MOST_SIGNS = 160
+"""More quoting signs in a row than these are no quoting, and part the text: five levels of JSON make 31 of each sign."""
 LONGEST = 96
 """Bytes that the escapes of one character take up, at most."""
 SIGNS = b"\\'\"`^\0"
@@ -172,9 +172,19 @@ def readings_in_place(text: bytes) -> Iterator[tuple[bytes, Places]]:
 
 
 def unfinished(text: bytes) -> int:
-    """Where the escape at the end of `text` starts that may go on; the length of `text` if there is none."""
+    """Where the escape at the end of `text` starts that may go on; the length of `text` if there is none.
+
+    Where there are many in a row it may be one before it, but never what is between the bytes of one character.
+    """
     match = _UNFINISHED.search(text, max(0, len(text) - LONGEST))
-    return len(text) if match is None else match.start()
+    if match is None:
+        return len(text)
+    known = match.start()
+    # From further before, so that it is in step at `known`: what begins within an escape goes by in that one.
+    for whole in _ESCAPE.finditer(text, max(0, known - 2 * LONGEST)):
+        if whole.end() > known:
+            return min(known, whole.start())
+    return known
 
 
 def _meaning(match: re.Match[bytes]) -> bytes:

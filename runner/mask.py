@@ -117,9 +117,13 @@ class Masker:
             opens = min(opens, known, *(first for first, last in self.spans(line) if first < known < last))
             opens = min(opens, self._opens(line[:known]))
         if escapes.matter(line[:known], self._codes):
-            for text, (starts, _) in escapes.readings_in_place(line[:known]):
+            for whole, (starts, ends) in escapes.readings_in_place(line[:known]):
+                # What was not certain in one reading makes nothing certain in the next.
+                text = whole[: bisect_right(ends, known)]
                 certain = escapes.unfinished(text)
-                opens = min(opens, *([*starts, known][place] for place in (certain, self._opens(text[:certain]))))
+                places = [*starts[: len(text)], known]
+                known = places[certain]
+                opens = min(opens, known, places[self._opens(text[:certain])])
         return start + opens
 
     def _opens(self, line: bytes) -> int:

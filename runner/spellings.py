@@ -57,7 +57,7 @@ _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _BEYOND_16_BITS = re.compile(r"[\U00010000-\U0010ffff]")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _JINJA_WORDS = re.compile(r"([-\s({\[<]+)")
-_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]*?:([^/?#\s]+)@")
+_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[^/?#@\s]*?:([^/?#\s]+)@")
 _SIGNS = escapes.SIGNS.decode()
 
 
@@ -171,9 +171,9 @@ class Spellings:
                 self._add_line(part)
 
     def _add_encoded(self, word: str) -> None:
-        """Base64 and hexadecimal digits, the latter also with blanks between the bytes, as od writes them."""
+        """Base64, also of UTF-16 as PowerShell takes commands, and hexadecimal digits, also one byte from the next."""
         raw = to_bytes(word)
-        texts = {raw}
+        texts = {raw, word.encode("utf-16-le", "surrogatepass")}
         if '"' in word or "\\" in word or not word.isprintable() or not word.isascii():
             texts |= {to_bytes(_json(word, ascii_too=False)), to_bytes(_json(word, ascii_too=True))}
         for text in texts:
@@ -188,7 +188,8 @@ class Spellings:
         self._add_run(digits.encode(), _SHORT_HEX if len(raw) <= _SHORT_BYTES else _LONG_PIECE)
         if len(raw) <= _SHORT_BYTES:
             self._add_piece(digits.upper().encode())
-            self._add_run(raw.hex(" ").encode(), _SPACED_HEX)
+            for between in " :-":
+                self._add_run(raw.hex(between).encode(), _SPACED_HEX)
 
     def _add_run(self, text: bytes, need: int) -> None:
         """One that repeats itself, as the base64 of zeros, counts only as a whole: its pieces would be everywhere."""
@@ -229,7 +230,7 @@ def _written(line: str) -> set[str]:
     if not line.isascii():
         found |= {unicodedata.normalize(form, line) for form in ("NFC", "NFD", "NFKC", "NFKD")}
     for text in list(found):
-        found |= {text.lower(), text.upper(), text.capitalize(), text.title(), _jinja_title(text)}
+        found |= {text.lower(), text.upper(), text.capitalize(), text.title(), text.swapcase(), _jinja_title(text)}
     if not line.isascii():
         # Read in another encoding than it was written in.
         found |= {to_bytes(line).decode("latin-1"), to_bytes(line).decode("ascii", "surrogateescape")}

@@ -82,6 +82,10 @@ def in_pieces(masker: Masker, text: bytes, cuts: Sequence[int]) -> bytes:
         "\0".join(NASTY),
         NASTY.encode().hex(),
         NASTY.encode().hex(" "),
+        NASTY.encode().hex(":"),
+        NASTY.encode().hex("-"),
+        base64.b64encode(NASTY.encode("utf-16-le")).decode(),
+        NASTY.swapcase(),
     ],
 )  # fmt: skip
 def test_every_form_is_known(form: str) -> None:

@@ -37,6 +37,11 @@ def test_nor_does_it_in_pieces(secret: str, spelling: str, cuts: list[int]) -> N
         assert left(one_by_one.replace("u00ab", "").replace("u00bb", "")) == ""
 
 
+@pytest.mark.parametrize("secret", ['a"\\\t0000a', "é'\"\\\t0000a"])
+def test_signs_in_a_row_are_quoted_deep(secret: str) -> None:
+    assert clear(secret, SPELLINGS["json three times"](secret)) == []
+
+
 @pytest.mark.parametrize("first", SPELLINGS)
 def test_nor_does_one_spelling_of_another(first: str) -> None:
     """But for digits of base64 and others, which are looked for as they are of the secret itself."""
