@@ -4,14 +4,20 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules
-from strawberry.schema.schema import validate_document
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules, validate
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gql.cost import check_size
 from gql.errors import RequestError, coded
 from runner.recent import Recent
 
 MAX_TOKENS = 2000
+MAX_LINES = 5000
+"""Of each fault the place is told as line and column, for which all lines before it are gone through."""
+MAX_FAULTS = 10
+"""What else is wrong is not told: each fault may quote the whole text around it."""
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 CACHED_CHARACTERS = 64 * 1024
 """Of all texts that are kept. What they become takes some three hundred times as much memory."""
 SHORT = 512
@@ -62,6 +68,9 @@ class Documents:
         return found
 
     def _made(self, text: str) -> Document:
+        if text.count("\n") + text.count("\r") > MAX_LINES:
+            message = f"the document has too many lines: send at most {MAX_LINES}"
+            return Document(text, None, (RequestError(message, extensions={"code": "GRAPHQL_PARSE_FAILED"}),))
         try:
             node = parse(text, max_tokens=MAX_TOKENS)
         except GraphQLError as error:
@@ -72,7 +81,7 @@ class Documents:
             check_size(self._schema, node)
         except RequestError as error:
             return Document(text, node, (error.again(),))
-        faults = validate_document(self._schema, node, tuple(specified_rules))
+        faults = validate(self._schema, node, _RULES, max_errors=MAX_FAULTS)
         # Where each stands in the text takes long to find, so it is done here.
         return Document(text, node, tuple(map(coded, faults)))
 

@@ -107,6 +107,8 @@ class Connection(web.RequestHandler):
         """Take in what came, unless it is too much for where the connection stands."""
         if self._asking is None and not self._bytes:
             self._registry.waits(self)
+        # Asked before it is taken in: what ends a body is of the body.
+        ahead = self._asking is not None and self._asking.content.is_eof()
         try:
             super().data_received(data)
         except Exception:  # noqa: BLE001 (whatever the parser does not foresee, the client has sent)
@@ -119,7 +121,7 @@ class Connection(web.RequestHandler):
             self._bytes += len(data)
             if self._bytes > MAX_HEAD_BYTES:
                 self._end("malformed")
-        elif self._asking is not None and self._asking.content.is_eof():
+        elif ahead:
             self._bytes += len(data)
             if self._bytes > MAX_AHEAD_BYTES:
                 self._end("malformed")

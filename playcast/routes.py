@@ -7,6 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from gql.inputs import number_of
+from gql.variables import MAX_LIST
 from models import JobStatus, ProvisionJob
 from playcast.auth import VIEWER
 from playcast.body import Bodies
@@ -104,6 +105,8 @@ def _order(body: dict[str, Any] | list[Any], keys: list[str]) -> Order:
     recipe, ids = body.get("recipe"), body.get("serverIds")
     if not isinstance(recipe, str):
         raise Rejection(400, "recipe: give the name of a recipe, such as base")
+    if isinstance(ids, list) and len(ids) > MAX_LIST:
+        raise Rejection(400, f"serverIds: {len(ids)} values are too many: no such list here takes more than {MAX_LIST}")
     if not isinstance(ids, list) or not all(isinstance(raw, int | str) and not isinstance(raw, bool) for raw in ids):
         raise Rejection(400, "serverIds: give a list of server ids, such as [1, 2]")
     unknown = body.keys() - {"recipe", "serverIds", "idempotencyKey"}

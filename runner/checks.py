@@ -18,8 +18,9 @@ MAX_TAGS = 64
 MAX_INTEGER = 2**63 - 1
 
 # Underscores stand in names of many a network, and a dot at the end keeps the resolver from adding domains.
+_MAX_NAME = 254
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOSTNAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(\.{_LABEL})*\.?")
+_HOSTNAME = re.compile(rf"(?=.{{1,{_MAX_NAME}}}\Z){_LABEL}(\.{_LABEL})*\.?")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 MAX_USER = 128
 # As directories of people have them (CORP\anna, anna@corp.example), too. ssh itself takes no backslash at the end, and
@@ -61,7 +62,8 @@ def host(value: str, *field: str) -> str:
 def _no_host(value: str, *field: str) -> str:
     message = f"{quoted(value)} is not a valid host: use an IP address or a host name such as web-1.example.org"
     with suppress(UnicodeError):
-        ascii_form = value.encode("idna").decode()
+        # What it takes grows with the square of the length.
+        ascii_form = value.encode("idna").decode() if len(value) <= _MAX_NAME else value
         if ascii_form != value and _HOSTNAME.fullmatch(ascii_form):
             message = f"{message}, which is {ascii_form} here"
     raise invalid(message, *field)
@@ -139,11 +141,20 @@ def server_variables(value: object, *field: str) -> dict[str, Any]:
 def _bounded(value: object, *field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise invalid('variables must be a JSON object, such as {"app_port": 8080}', *field)
+    # Before each of them is looked at.
+    try:
+        size = len(json.dumps(value))
+    except RecursionError:
+        raise _too_deep(*field) from None
+    if size > MAX_VARIABLES_BYTES:
+        raise invalid(f"variables are too large: keep them under {MAX_VARIABLES_BYTES // 1024} KiB of JSON", *field)
     for key, item in value.items():
         _variable(key, item, *field)
-    if len(json.dumps(value)) > MAX_VARIABLES_BYTES:
-        raise invalid(f"variables are too large: keep them under {MAX_VARIABLES_BYTES // 1024} KiB of JSON", *field)
     return value
+
+
+def _too_deep(*field: str) -> Refused:
+    return invalid(f"variables are nested too deep: use at most {MAX_VARIABLES_DEPTH} levels", *field)
 
 
 def _variable(key: object, item: object, *field: str) -> None:
@@ -164,7 +175,7 @@ def _variable(key: object, item: object, *field: str) -> None:
 
 def _plain(value: object, depth: int, *field: str) -> None:
     if depth > MAX_VARIABLES_DEPTH:
-        raise invalid(f"variables are nested too deep: use at most {MAX_VARIABLES_DEPTH} levels", *field)
+        raise _too_deep(*field)
     if isinstance(value, str):
         text(value, *field)
     elif isinstance(value, dict):

@@ -18,7 +18,7 @@ from itertools import compress
 MOST_ROUNDS = 4
 """How deep escapes are undone that stand inside one another, such as `%2526` or `\\u0026amp;`; two are the usual."""
 MOST_SIGNS = 160
-"""More quoting signs in a row than these are no quoting, and part the text: five levels of JSON make 31 of each sign."""
+"""More quoting signs in a row than these are no quoting, and part the text: five levels of JSON make 31 of each."""
 LONGEST = 96
 """Bytes that the escapes of one character take up, at most."""
 SIGNS = b"\\'\"`^\0"

@@ -1,6 +1,6 @@
 """docs/limits.md has each limit with its figure, and for each of them there is a test that sends one more."""
 
-from gql import cost, documents, executor, pace, queries, schema, variables
+from gql import cost, documents, executor, pace, queries, schema, variables, wire
 from gql.subscriptions import MAX_WATCHED
 from playcast import body, connection, listener, peer, protocol, seldom, session, tries, view
 from runner import checks, credentials, idempotency, limits
@@ -8,6 +8,8 @@ from tests.test_docs import page, row
 
 LIMITS = {
     "tokens of a document": (f"{documents.MAX_TOKENS}", "cost::test_one_more_than_each_limit_of_an_operation"),
+    "lines of a document": (f"{documents.MAX_LINES}", "large_input::test_a_document_of_many_lines"),
+    "faults of a document that are told": (f"{documents.MAX_FAULTS}", "large_input::test_some_of_many_faults_are_told"),
     "selections, counted wherever a fragment is spread": (
         f"{cost.MAX_SELECTIONS}",
         "cost::test_one_more_than_each_limit_of_an_operation",
@@ -30,7 +32,14 @@ LIMITS = {
         {8: "an eighth of these"}[schema.EVENT_SHARE],
         "cost::test_an_event_may_cost_an_eighth",
     ),
-    "values of a list in the variables": (f"{variables.MAX_LIST}", "cost::test_a_list_that_is_too_long"),
+    "unknown fields of an input object in the variables, and characters of the name of one": (
+        f"{variables.MAX_UNKNOWN}, {variables.MAX_NAME}",
+        "large_input::test_fields_that_nobody_knows",
+    ),
+    "values of a list in the variables; of words such as `ERROR`": (
+        f"{variables.MAX_LIST}; {variables.MAX_WORDS}",
+        "large_input::test_a_list_that_is_too_long",
+    ),
     "characters of a text to look for, and of a tag": (
         f"{queries.MAX_SEARCHED}, {queries.MAX_SEARCHED_TAG}",
         "cost::test_a_text_too_long_to_look_for",
@@ -85,6 +94,10 @@ LIMITS = {
     "sent ahead of an answer": (f"{connection.MAX_AHEAD_BYTES} bytes", "listener::test_who_sends_far_ahead_is_cut"),
     "body": (f"{body.MAX_BODY_BYTES} bytes", "http::test_only_small_json_in_utf_8_by_post_is_taken"),
     "body of a sign-in": (f"{session.MAX_SIGN_IN_BYTES} bytes", "http::test_only_small_json_in_utf_8_by_post_is_taken"),
+    "commas and open brackets of a body, or of a message": (
+        f"{wire.MAX_VALUES}",
+        "large_input::test_a_body_of_many_values_is_refused",
+    ),
     "time for a body": (f"{body.BODY_SECONDS:.0f} s", "bodies::test_a_body_must_come_in_time"),
     "all bodies that are coming in": (
         f"{body.MAX_INCOMING_BYTES} bytes",
