@@ -90,9 +90,7 @@ async def test_a_list_that_is_too_long(api: Api, query: str, given: str, most: i
     ids=["letters", "letter", "labels", "zone", "name", "accents"],
 )
 def test_a_host_of_any_length(host: str) -> None:
-    with pytest.raises(
-        Refused, match="is not a valid host: use an IP address or a host name such as web-1.example.org$"
-    ):
+    with pytest.raises(Refused, match="is not a valid host: use an IP address or a host name"):
         checks.host(host, "host")
 
 
