@@ -15,7 +15,7 @@ from runner.inventory import fingerprint, host_name, learned_keys
 from runner.jobdir import JobDir
 from runner.logcap import log_was_cut
 from runner.process import this_boot
-from runner.reasons import last_error, of_failure
+from runner.reasons import Becomes, last_error, of_failure
 from runner.sidecar import Expects
 from runner.wording import Trouble, plain
 
@@ -29,6 +29,7 @@ FULL_BYTES = 64 * 1024
 _MOST_LINE = 1024 * 1024
 _MOST_HOSTS = 2000
 _MOST_TAGS = 10
+_BECOMES = ("become_method", "become_user", "become_flags")
 _TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"interpreter"')
 # Ansible 2.19 and later say the first, older ones the second.
 _ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
@@ -82,6 +83,7 @@ def _trouble(event: dict[str, Any], trees: tuple[str, ...]) -> Trouble:
         str(event.get("task")),
         _without(trees, said) if isinstance(said, str) else "",
         delegate if isinstance(delegate, str) else None,
+        Becomes(*(plain(given) if isinstance(given, str) else "" for given in map(event.get, _BECOMES))),
     )
 
 

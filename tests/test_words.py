@@ -61,7 +61,13 @@ KINDS = {
     "no-shell-copied": (
         Account(shell=NOLOGIN), "copied",
         (*UNREACHABLE, ("could not reach {}: no temporary directory could be made there: "
-                       "This account is currently not available.")),
+                       "This account is currently not available; give deploy a shell to log in with there")),
+    ),
+    "no-shell-facts": (
+        Account(shell=NOLOGIN), "facts", (*BROKEN, NO_SHELL.replace("Ping", "Gathering Facts"))
+    ),
+    "on-a-terminal": (
+        Account(uid=4711), "raw", (*BROKEN, 'failed on {} at "Raw": non-zero return code: the disk is full')
     ),
     "closed": (
         Account(options={"ForceCommand": "echo Closed until noon >&2; exit 255", "Banner": "{banner}"}), "ping",
@@ -99,6 +105,8 @@ async def api(start_app: StartApp, add_recipe: AddRecipe, ansible_dir: Path) -> 
     add_recipe("ping", PING)
     add_recipe("sudo", PING.replace("  tasks", "  become: true\n  tasks"))
     add_recipe("copied", PING)
+    add_recipe("facts", "- hosts: all\n  tasks: []\n")
+    add_recipe("raw", play("{name: Raw, raw: 'echo the disk is full >&2; exit 3'}"))
     (ansible_dir / "recipes" / "copied.yml").write_text("pipelining: false\n")
     return await start_app()
 
@@ -214,6 +222,12 @@ HERE = {
     "template": (
         play("{name: Read, template: {src: nowhere.j2, dest: /tmp/x}}"),
         2, "PLAYBOOK_FAILED", "failed on here at \"Read\": Could not find or access 'nowhere.j2'",
+    ),
+    "command": (
+        play("{name: Start, command: no-such-program -x}"),
+        2, "PLAYBOOK_FAILED",
+        ('failed on here at "Start": Error executing command: '
+        "[Errno 2] No such file or directory: no-such-program"),
     ),
     "python": (
         play("{name: Ping, ping: , vars: {ansible_python_interpreter: /usr/bin/python9}}"),

@@ -6,6 +6,7 @@ import errno
 import functools
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ options:
 """
 
 COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
+# Of failures that may have to do with becoming another user: only then it is told whom and how.
+BECOMING = re.compile(r"privilege escalation| password|become|becoming|account is|without a word")
 MAX_HOSTS = 1000
 MAX_FILE = 64 << 20  # bytes, after which results are left out
 
@@ -137,7 +140,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """Remember what an item of a loop said, for the message of the whole."""
         key = (result.host.get_name(), _Progress.id_of(result.task))
-        self._said.setdefault(key, []).append(self.item_message(result.result))
+        self._said.setdefault(key, []).append(self.item_message(result.result, result.exception))
         delegate = self.delegate(result)
         if delegate is not None:
             self._elsewhere.setdefault(key, {})[delegate] = None
@@ -208,7 +211,10 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         if delegate:
             about["delegate"] = delegate
         duration = None if start is None else round(time.monotonic() - start[0], 3)
-        message = self.message(found, said) or None
+        message = self.message(found, said, result.exception) or None
+        if status in {"FAILED", "UNREACHABLE"} and message and BECOMING.search(message):
+            variables = self._play.get_variable_manager().get_vars(play=self._play, host=result.host, task=result.task)
+            about.update(self.becomes(result._task_fields, variables))  # noqa: SLF001 # the public name is deprecated
         interpreter = _Interpreters.found(result)
         if interpreter is not None:
             about["interpreter"] = self.clean(interpreter)
