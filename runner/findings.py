@@ -30,7 +30,7 @@ _MOST_LINE = 1024 * 1024
 _MOST_HOSTS = 2000
 _MOST_TAGS = 10
 _BECOMES = ("become_method", "become_user", "become_flags")
-_TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"interpreter"')
+_TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"interpreter"', b'"away":true')
 # Ansible 2.19 and later say the first, older ones the second.
 _ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: ([^\n]*?(?::\d+)?)(?::\d+)?$", re.MULTILINE)
@@ -44,7 +44,8 @@ class Told:
 
     `unserved` says why a play did not come to its end on a host that it names (`playcast_served`), `unknown_tags` which
     of the tags that the call names no task has. `interpreters` says
-    for a host where ansible found its Python, if it had to look. `trees` are cut off the paths in messages.
+    for a host where ansible found its Python, if it had to look. `spared` are the hosts that the last task of this
+    kind could not reach and the playbook ignores (`ignore_unreachable`). `trees` are cut off the paths in messages.
     """
 
     recap: Recap | None = None
@@ -52,9 +53,11 @@ class Told:
     unknown_tags: tuple[str, ...] = ()
     failed: dict[str, Trouble] = field(default_factory=dict)
     away: dict[str, Trouble] = field(default_factory=dict)
+    spared: dict[str, Trouble] = field(default_factory=dict)
     played: set[str] = field(default_factory=set)
     interpreters: dict[str, str] = field(default_factory=dict)
     trees: tuple[str, ...] = ()
+    _spared_at: object = None
 
     def take(self, event: dict[str, Any]) -> None:
         """Note one event; what does not look like one of the plugin's is left out."""
@@ -75,6 +78,15 @@ class Told:
             troubles = {"FAILED": self.failed, "UNREACHABLE": self.away}.get(str(event.get("status")))
             if troubles is not None and len(troubles) < _MOST_HOSTS:
                 troubles.setdefault(host, _trouble(event, self.trees))
+            if event.get("away") is True:
+                self._spare(host, event)
+
+    def _spare(self, host: str, event: dict[str, Any]) -> None:
+        if event.get("task_id") != self._spared_at:
+            self._spared_at = event.get("task_id")
+            self.spared.clear()
+        if len(self.spared) < _MOST_HOSTS:
+            self.spared[host] = _trouble(event, self.trees)
 
 
 def _trouble(event: dict[str, Any], trees: tuple[str, ...]) -> Trouble:

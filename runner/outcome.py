@@ -151,12 +151,13 @@ def _by_recap(code: int, recap: Recap, hosts: Mapping[str, str], found: Findings
     broken = [host for host in all_hosts if counted.get(host, {}).get("failed", 0)]
     lost = [host for host in all_hosts if counted.get(host, {}).get("unreachable", 0)]
     left = {host: why for host, why in found.told.unserved.items() if host in all_hosts and why in _LEFT and counted}
+    blamed = _blamed(left, found) if not broken and not lost else []
     missing = _missing(recap, hosts, found)
     told = "; ".join(
         [
             *_grouped(((_failed(host, all_hosts, found), host) for host in broken), all_hosts),
-            *_grouped(((_away(host, all_hosts, found), host) for host in lost), all_hosts),
-            *_grouped(((_LEFT[why], host) for host, why in left.items()), all_hosts),
+            *_grouped(((_away(host, all_hosts, found), host) for host in [*lost, *blamed]), all_hosts),
+            *_grouped(((_LEFT[why], host) for host, why in left.items() if host not in blamed), all_hosts),
             *_grouped(((Cause("no play names "), host) for host in missing), all_hosts),
         ]
     )
@@ -172,6 +173,11 @@ def _by_recap(code: int, recap: Recap, hosts: Mapping[str, str], found: Findings
     elif not told and _nothing_done(recap, found):
         told = "nothing was done"
     return _error(FailureReason.PLAYBOOK_FAILED, told, code) if told else Outcome(JobStatus.SUCCESS, None, None, code)
+
+
+def _blamed(left: Mapping[str, str], found: Findings) -> list[str]:
+    """The hosts for whose sake a play ended early: `ignore_unreachable` does not keep `any_errors_fatal` from that."""
+    return [host for host, why in left.items() if why == "ABORTED" and host in found.told.spared]
 
 
 def _missing(recap: Recap, hosts: Mapping[str, str], found: Findings) -> list[str]:
@@ -196,7 +202,8 @@ def _failed(host: str, names: Mapping[str, str], found: Findings) -> Cause:
 
 
 def _away(host: str, names: Mapping[str, str], found: Findings) -> Cause:
-    trouble, server_id = _named_delegate(found.told.away.get(host), names), host.removeprefix("srv-")
+    said = found.told.away.get(host) or found.told.spared.get(host)
+    trouble, server_id = _named_delegate(said, names), host.removeprefix("srv-")
     return away(trouble, server_id, found.users.get(host, "its user"), found.pinned.get(host))
 
 

@@ -158,7 +158,8 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Write a host that did not answer: ignored, as in ansible's recap, where the playbook allows it."""
-        self._done(result, "IGNORED" if result.task.ignore_unreachable else "UNREACHABLE")
+        ignored = result.task.ignore_unreachable
+        self._done(result, "IGNORED" if ignored else "UNREACHABLE", **({"away": True} if ignored else {}))
 
     @_harmless
     def v2_runner_on_failed(self, result: Any, ignore_errors: Any = None) -> None:
@@ -194,8 +195,8 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     def _name(self, what: Any) -> str:
         return str(self.clean(str(what.get_name()).strip()))
 
-    def _done(self, result: Any, status: str) -> None:
-        """Write what a task came to on a host."""
+    def _done(self, result: Any, status: str, **more: Any) -> None:
+        """Write what a task came to on a host, and what `more` there is to say."""
         host, task_id, found = result.host.get_name(), _Progress.id_of(result.task), result.result
         if result.task.action in _Progress.META:
             return
@@ -206,7 +207,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         if status == "FAILED":
             self._served.failed(host)
         name = self._names.get(task_id) or self._name(result.task)
-        about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status}
+        about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status, **more}
         delegate = self.delegate(result) or ", ".join(self._elsewhere.pop((host, task_id), ()))
         if delegate:
             about["delegate"] = delegate
