@@ -26,6 +26,9 @@ LOG_BYTES = 64 * 1024
 FULL_BYTES = 64 * 1024
 """A disk with less than this left counts as full."""
 
+BAD_CALLBACK = "the callback plugin "
+"""How an error begins that a callback plugin has raised before anything ran."""
+
 _MOST_LINE = 1024 * 1024
 _MOST_HOSTS = 2000
 _MOST_TAGS = 10
@@ -34,6 +37,9 @@ _TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"inte
 # Ansible 2.19 and later say the first, older ones the second.
 _ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: ([^\n]*?(?::\d+)?)(?::\d+)?$", re.MULTILINE)
+_BUG = "Unexpected Exception, this is probably a bug: "
+# The file that a traceback leads to, below the place where ansible loads callback plugins.
+_CALLBACK = re.compile(r"^  File [^\n]*, in load_callbacks$.*^  File \"([^\"\n]+)\", ", re.MULTILINE | re.DOTALL)
 _DEBUGGED = re.compile(r"^\[[^\]\n]+\] TASK: .* \(debug\)> User interrupted execution$", re.MULTILINE)
 _UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for response to prompt)", re.MULTILINE)
 
@@ -213,6 +219,9 @@ def _error(log: str, ansible_dir: Path) -> str | None:
     told = log[marks[-1].end() :]
     origin = _ORIGIN.search(told)
     text = of_failure(told.split("\n\n", 1)[0].split("\nOrigin: ", 1)[0])
+    first = told.split("\nThe above exception was ", 1)[0]
+    if text.startswith(_BUG) and (callback := _CALLBACK.search(first)):
+        return f"{BAD_CALLBACK}{plain(callback[1])} cannot be loaded: {plain(text.removeprefix(_BUG))}"
     return plain(text) + (f" ({plain(origin[1])})" if origin else "")
 
 

@@ -286,6 +286,29 @@ CONFIGS = {
 }
 
 
+PLUGIN = "raise RuntimeError('no such luck')\n"
+ASKED = {
+    "[defaults]\nstdout_callback = no_such\n": "Could not load 'no_such' callback plugin.",
+    "[defaults]\nvault_password_file = /nowhere/at/all\n": "The vault password file /nowhere/at/all was not found",
+    "[defaults]\nask_vault_pass = true\n": "EOFError (ctrl-d) on prompt for (default)",
+    "[defaults]\ncallback_plugins = mine\ncallbacks_enabled = broken\n": (
+        "the callback plugin mine/broken.py cannot be loaded: no such luck"
+    ),
+}
+
+
+async def test_settings_that_ask_for_what_is_not_there(start_app: StartApp, ansible_dir: Path) -> None:
+    (ansible_dir / "mine").mkdir()
+    (ansible_dir / "mine/broken.py").write_text(PLUGIN)
+    api = await start_app(launcher="cold")
+    server, found = await api.create_server(), {}
+    for content in ASKED:
+        (ansible_dir / "ansible.cfg").write_text(content)
+        found[content] = await ended(api, await api.run("base", server))
+    begin = "ansible could not do what its settings (ansible.cfg) ask for"
+    assert found == {content: (*BROKEN, f"{begin}: {error}") for content, error in ASKED.items()}
+
+
 @pytest.mark.parametrize("content", CONFIGS)
 @pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_a_broken_ansible_cfg_is_named(
