@@ -135,13 +135,15 @@ _ADVICE = [
     (r"Could not get lock|Unable to (?:acquire|lock) .*(?:lock|directory)|is another process using it",
      "another program installs packages there; run it again once that is done"),
 ]  # fmt: skip
-_KINDS = {"str": "a text", "int": "a number", "float": "a number", "bool": "true or false", "nonetype": "nothing"}
+_KINDS = {
+    "dict": "a dict", "list": "a list", "tuple": "a list", "str": "a text", "int": "a number", "float": "a number",
+    "bool": "true or false", "nonetype": "nothing", "date": "a date", "datetime": "a time",
+}  # fmt: skip
 
 
 def _in_words(kind: re.Match[str]) -> str:
-    """A class of Python, as people call it that write YAML."""
-    name = kind["kind"].lower()
-    return _KINDS.get(name) or f"a {name}"
+    """A class of Python, as people call it that write YAML; others are left alone."""
+    return _KINDS.get(kind["kind"].lower(), kind[0])
 
 
 # Ansible's own sentence → ours.

@@ -250,6 +250,7 @@ FAILED = [
      "_datatag._AnsibleTaggedDict'>"), "Invalid data passed to 'loop', it requires a list, got this instead: a dict"),
     ("got a <class 'ansible.module_utils._internal._datatag._AnsibleTaggedStr'>, an <class 'int'>",
      "got a text, a number"),
+    ("<class 'urllib.error.HTTPError'> raised an error", "<class 'urllib.error.HTTPError'> raised an error"),
     ("The command exited with a non-zero return code: boom", "non-zero return code: boom"),
     ("'utf-8' codec can't decode byte 0xfc in position 3: invalid start byte",
      "the file is not UTF-8 text: save it as UTF-8"),

@@ -175,7 +175,7 @@ def _with_output(told: str, result: Mapping[str, Any]) -> str:
     """Add the last lines that a command printed, or what else is known of its end."""
     lines = next((found for key in OUTPUTS if (found := _lines(key, result.get(key) or ""))), [])
     if lines:
-        crashed = any(line.startswith("Traceback (most recent call last)") for line in lines)
+        crashed = any("Traceback (most recent call last)" in line for line in lines)
         lines = lines[-1 if crashed else -MAX_LINES :]
         while len(lines) > 1 and sum(map(len, lines)) > MAX_OUTPUT:
             del lines[0]
