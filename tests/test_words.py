@@ -66,6 +66,11 @@ KINDS = {
     "no-shell-facts": (
         Account(shell=NOLOGIN), "facts", (*BROKEN, NO_SHELL.replace("Ping", "Gathering Facts"))
     ),
+    "no-shell-of-another": (
+        Account(), "su",
+        (*BROKEN, ('failed on {} at "Ping": instead of a result came: This account is currently not available; '
+                  "give nobody a shell there, or become another user")),
+    ),
     "on-a-terminal": (
         Account(uid=4711), "raw", (*BROKEN, 'failed on {} at "Raw": non-zero return code: the disk is full')
     ),
@@ -104,6 +109,7 @@ def key(tmp_path: Path) -> tuple[str, str]:
 async def api(start_app: StartApp, add_recipe: AddRecipe, ansible_dir: Path) -> Api:
     add_recipe("ping", PING)
     add_recipe("sudo", PING.replace("  tasks", "  become: true\n  tasks"))
+    add_recipe("su", PING.replace("  tasks", "  become: true\n  become_method: su\n  become_user: nobody\n  tasks"))
     add_recipe("copied", PING)
     add_recipe("facts", "- hosts: all\n  tasks: []\n")
     add_recipe("raw", play("{name: Raw, raw: 'echo the disk is full >&2; exit 3'}"))
