@@ -15,7 +15,7 @@ from runner.inventory import fingerprint, host_name, learned_keys
 from runner.jobdir import JobDir
 from runner.logcap import log_was_cut
 from runner.process import this_boot
-from runner.reasons import last_error, of_failure
+from runner.reasons import Becomes, last_error, of_failure
 from runner.sidecar import Expects
 from runner.wording import Trouble, plain
 
@@ -26,13 +26,20 @@ LOG_BYTES = 64 * 1024
 FULL_BYTES = 64 * 1024
 """A disk with less than this left counts as full."""
 
+BAD_CALLBACK = "the callback plugin "
+"""How an error begins that a callback plugin has raised before anything ran."""
+
 _MOST_LINE = 1024 * 1024
 _MOST_HOSTS = 2000
 _MOST_TAGS = 10
-_TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"interpreter"')
+_BECOMES = ("become_method", "become_user", "become_flags")
+_TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"interpreter"', b'"away":true')
 # Ansible 2.19 and later say the first, older ones the second.
 _ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: ([^\n]*?(?::\d+)?)(?::\d+)?$", re.MULTILINE)
+_BUG = "Unexpected Exception, this is probably a bug: "
+# The file that a traceback leads to, below the place where ansible loads callback plugins.
+_CALLBACK = re.compile(r"^  File [^\n]*, in load_callbacks$.*^  File \"([^\"\n]+)\", ", re.MULTILINE | re.DOTALL)
 _DEBUGGED = re.compile(r"^\[[^\]\n]+\] TASK: .* \(debug\)> User interrupted execution$", re.MULTILINE)
 _UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for response to prompt)", re.MULTILINE)
 
@@ -43,7 +50,8 @@ class Told:
 
     `unserved` says why a play did not come to its end on a host that it names (`playcast_served`), `unknown_tags` which
     of the tags that the call names no task has. `interpreters` says
-    for a host where ansible found its Python, if it had to look. `trees` are cut off the paths in messages.
+    for a host where ansible found its Python, if it had to look. `spared` are the hosts that the last task of this
+    kind could not reach and the playbook ignores (`ignore_unreachable`). `trees` are cut off the paths in messages.
     """
 
     recap: Recap | None = None
@@ -51,9 +59,11 @@ class Told:
     unknown_tags: tuple[str, ...] = ()
     failed: dict[str, Trouble] = field(default_factory=dict)
     away: dict[str, Trouble] = field(default_factory=dict)
+    spared: dict[str, Trouble] = field(default_factory=dict)
     played: set[str] = field(default_factory=set)
     interpreters: dict[str, str] = field(default_factory=dict)
     trees: tuple[str, ...] = ()
+    _spared_at: object = None
 
     def take(self, event: dict[str, Any]) -> None:
         """Note one event; what does not look like one of the plugin's is left out."""
@@ -74,6 +84,15 @@ class Told:
             troubles = {"FAILED": self.failed, "UNREACHABLE": self.away}.get(str(event.get("status")))
             if troubles is not None and len(troubles) < _MOST_HOSTS:
                 troubles.setdefault(host, _trouble(event, self.trees))
+            if event.get("away") is True:
+                self._spare(host, event)
+
+    def _spare(self, host: str, event: dict[str, Any]) -> None:
+        if event.get("task_id") != self._spared_at:
+            self._spared_at = event.get("task_id")
+            self.spared.clear()
+        if len(self.spared) < _MOST_HOSTS:
+            self.spared[host] = _trouble(event, self.trees)
 
 
 def _trouble(event: dict[str, Any], trees: tuple[str, ...]) -> Trouble:
@@ -82,6 +101,7 @@ def _trouble(event: dict[str, Any], trees: tuple[str, ...]) -> Trouble:
         str(event.get("task")),
         _without(trees, said) if isinstance(said, str) else "",
         delegate if isinstance(delegate, str) else None,
+        Becomes(*(plain(given) if isinstance(given, str) else "" for given in map(event.get, _BECOMES))),
     )
 
 
@@ -199,6 +219,9 @@ def _error(log: str, ansible_dir: Path) -> str | None:
     told = log[marks[-1].end() :]
     origin = _ORIGIN.search(told)
     text = of_failure(told.split("\n\n", 1)[0].split("\nOrigin: ", 1)[0])
+    first = told.split("\nThe above exception was ", 1)[0]
+    if text.startswith(_BUG) and (callback := _CALLBACK.search(first)):
+        return f"{BAD_CALLBACK}{plain(callback[1])} cannot be loaded: {plain(text.removeprefix(_BUG))}"
     return plain(text) + (f" ({plain(origin[1])})" if origin else "")
 
 

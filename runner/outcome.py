@@ -1,5 +1,6 @@
 """How a job ended, from what it left: exit codes alone lie, so a recap must confirm them."""
 
+import re
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -8,7 +9,7 @@ from typing import Any
 
 from models import FailureReason, JobStatus
 from runner.child import LOG_UNWRITABLE
-from runner.findings import Findings, Recap, read_findings
+from runner.findings import BAD_CALLBACK, Findings, Recap, read_findings
 from runner.jobdir import JobDir
 from runner.sidecar import Expects
 from runner.wording import Cause, Trouble, away, failed, plain
@@ -24,6 +25,11 @@ _LEFT = {
     "NOT_STARTED": Cause("the playbook did not get to ", ", since an earlier play or batch failed"),
 }
 _OF_SETTINGS = ("Error reading config file", "Config '")
+# Settings that can be read, and that ansible cannot live up to: plugins and passwords of ansible.cfg.
+_BY_SETTINGS = re.compile(
+    rf"{BAD_CALLBACK}|Could not load '[^']*' callback plugin|The vault password file "
+    r"|EOFError \(ctrl-d\) on prompt for "
+)
 _DEBUGGED = (
     "ansible's debugger asked for input, which nobody can give here: take `debugger:` and `strategy: debug` out of the "
     "playbook"
@@ -113,19 +119,23 @@ def _without_recap(code: int, found: Findings) -> Outcome:
     if trouble is not None:
         return _error(FailureReason.WORKER_LOST, f"{trouble}: {_UNKNOWN}; {_THEN}", code)
     if found.error is not None:
-        what = (
-            "ansible stopped in the middle of the playbook"
-            if found.told.played
-            else "ansible could not read the playbook"
-        )
-        if found.error.startswith(_OF_SETTINGS):
-            what = "ansible could not read its settings"
-        if found.error.startswith("the playbook asks for "):
-            what = "ansible stopped"
-        return _error(FailureReason.PLAYBOOK_FAILED, f"{what}: {found.error}", code)
+        return _error(FailureReason.PLAYBOOK_FAILED, f"{_stopped(found.error, found)}: {found.error}", code)
     message = f"ansible could not run the playbook (exit code {code})" if code else "ansible ended without a recap"
     advice = f"its last line is: {found.last_line}" if found.last_line else "the log says why"
     return _error(FailureReason.PLAYBOOK_FAILED, f"{message}: {advice}", code)
+
+
+def _stopped(error: str, found: Findings) -> str:
+    """What ansible could not do before this error."""
+    if error.startswith(_OF_SETTINGS):
+        return "ansible could not read its settings"
+    if error.startswith("the playbook asks for "):
+        return "ansible stopped"
+    if found.told.played:
+        return "ansible stopped in the middle of the playbook"
+    if _BY_SETTINGS.match(error):
+        return "ansible could not do what its settings (ansible.cfg) ask for"
+    return "ansible could not read the playbook"
 
 
 def _our_trouble(code: int, found: Findings) -> str | None:
@@ -151,12 +161,13 @@ def _by_recap(code: int, recap: Recap, hosts: Mapping[str, str], found: Findings
     broken = [host for host in all_hosts if counted.get(host, {}).get("failed", 0)]
     lost = [host for host in all_hosts if counted.get(host, {}).get("unreachable", 0)]
     left = {host: why for host, why in found.told.unserved.items() if host in all_hosts and why in _LEFT and counted}
+    blamed = _blamed(left, found) if not broken and not lost else []
     missing = _missing(recap, hosts, found)
     told = "; ".join(
         [
             *_grouped(((_failed(host, all_hosts, found), host) for host in broken), all_hosts),
-            *_grouped(((_away(host, all_hosts, found), host) for host in lost), all_hosts),
-            *_grouped(((_LEFT[why], host) for host, why in left.items()), all_hosts),
+            *_grouped(((_away(host, all_hosts, found), host) for host in [*lost, *blamed]), all_hosts),
+            *_grouped(((_LEFT[why], host) for host, why in left.items() if host not in blamed), all_hosts),
             *_grouped(((Cause("no play names "), host) for host in missing), all_hosts),
         ]
     )
@@ -172,6 +183,11 @@ def _by_recap(code: int, recap: Recap, hosts: Mapping[str, str], found: Findings
     elif not told and _nothing_done(recap, found):
         told = "nothing was done"
     return _error(FailureReason.PLAYBOOK_FAILED, told, code) if told else Outcome(JobStatus.SUCCESS, None, None, code)
+
+
+def _blamed(left: Mapping[str, str], found: Findings) -> list[str]:
+    """The hosts for whose sake a play ended early: `ignore_unreachable` does not keep `any_errors_fatal` from that."""
+    return [host for host, why in left.items() if why == "ABORTED" and host in found.told.spared]
 
 
 def _missing(recap: Recap, hosts: Mapping[str, str], found: Findings) -> list[str]:
@@ -196,7 +212,8 @@ def _failed(host: str, names: Mapping[str, str], found: Findings) -> Cause:
 
 
 def _away(host: str, names: Mapping[str, str], found: Findings) -> Cause:
-    trouble, server_id = _named_delegate(found.told.away.get(host), names), host.removeprefix("srv-")
+    said = found.told.away.get(host) or found.told.spared.get(host)
+    trouble, server_id = _named_delegate(said, names), host.removeprefix("srv-")
     return away(trouble, server_id, found.users.get(host, "its user"), found.pinned.get(host))
 
 

@@ -5,16 +5,43 @@ layers that ansible puts around it. `said` is such a text as it came; the reason
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Becomes:
+    """Whom a task wanted to become on its host, and by what; empty where ansible does not tell."""
+
+    method: str = ""
+    user: str = ""
+    flags: str = ""
+
+    @property
+    def shell(self) -> str:
+        """Whose shell runs the commands, if it is not that of the user who logs in.
+
+        Sudo starts a shell of its own choice, unless it is told to log in; and nobody takes root's shell away.
+        """
+        by_sudo = self.method in {"", "sudo"} and not re.search(r"(?:^|\s)-(?:-login|-shell|\w*[is])", self.flags)
+        return "" if by_sudo or self.user == "root" else self.user
+
+
+NOBODY = Becomes()
+"""A task that stays who logs in, or does not tell."""
 
 _MOST_READ = 16_000
 _PREFIX = re.compile(
     r"(?:Task failed: |Action failed: |Module failed: |Unknown error[.:]+\s*"
     r"|Unable to retrieve file contents\.\s*|Failed to connect to the host via \w+:\s*"
     r"|Failed to authenticate:\s*|Invalid/incorrect (?:username/)?password[^:]*:\s*|sshpass error:\s*"
-    r"|Finalization of task args for '[^']*' failed: "
+    r"|Finalization of task args for '[^']*' failed: |Unexpected \w+ error: "
+    r"|Premature end of stream waiting for become success\.\s+(?:>>> Standard (?:Output|Error)\s+)?"
     r"|Data could not be sent to remote host \"[^\"]*\"\. Make sure this host can be reached over ssh:\s*)"
 )
-_NO_DIRECTORY = re.compile(r"Failed to create temporary directory\..*?, exited with result \d+(?P<told>.*)", re.DOTALL)
+_NO_DIRECTORY = re.compile(
+    r"Failed to create temporary directory\..*?, exited with result (?P<code>\d+)(?P<told>.*)", re.DOTALL
+)
 _OUTPUT = re.compile(r", std(?:out|err) output: ")
 # Lines that say nothing about a trouble, whatever the trouble is.
 _NOISE = re.compile(
@@ -50,6 +77,7 @@ _TELLING = re.compile(
 
 _ERROR = re.compile(r"^(?P<module>(?:\w+\.)*)(?P<kind>\w*(?:Error|Exception|Failure)): ", re.MULTILINE)
 
+_NO_ROOM = "no temporary directory could be made there: "
 _CLOSED_EARLY = "it closed the connection; check that an ssh server listens on this port"
 _CLOSED_BY_LIMIT = f"{_CLOSED_EARLY}, and whether it limits connections (MaxStartups, fail2ban)"
 # What ssh says → what it means. Of the last line that matches one of them, the first that matches.
@@ -74,33 +102,57 @@ _UNREACHABLE = [
     (r"kex_exchange_identification: |ssh_exchange_identification: |banner exchange: ", _CLOSED_BY_LIMIT),
     (r"Connection (?:closed|reset) by |Disconnected from ", _CLOSED_EARLY),
 ]  # fmt: skip
-# What ansible, sudo or a module says → what to do about it. {user} is who logs in.
+# What ansible, sudo or a module says → what to do about it. {user} is who logs in, {other} whom the task becomes,
+# and {shell} says whose shell is to be looked at.
 _ADVICE = [
+    (r"Missing (?!sudo )\w+ password",
+     "let the playbook give one (ansible_become_password), or become by sudo where {user} needs none"),
     (r"Missing \w+ password|a password is required|no password was provided|a terminal is required to read",
      "let {user} become another user there without a password (NOPASSWD for all commands in sudoers)"),
-    (r"Incorrect \w+ password|incorrect password attempt", "check the password that the playbook gives to sudo"),
+    (r"Incorrect (?P<by>\w+) password", "check the password that the playbook gives to {by}"),
+    (r"incorrect password attempt", "check the password that the playbook gives to sudo"),
+    (r"su: Authentication (?:failure|error)", "check the password that the playbook gives to su"),
     (r"must have a tty to run sudo|you must have a tty",
      "take requiretty out of sudoers there, or switch pipelining off for the recipe (`pipelining: false`)"),
     (r"is not in the sudoers file|may not run sudo|is not allowed to (?:execute|run)",
      "allow {user} all commands in sudoers there"),
-    (r"chmod: invalid mode: .A\+user|Failed to set permissions on the temporary files Ansible needs to create",
+    (r"chmod: invalid mode: .A\+user:(?P<name>[^:']+)",
+     ("install the package acl there, or leave pipelining on: a file must be shared with the other user; "
+      "or the user {name} does not exist")),
+    (r"Failed to change ownership of the temporary files", "check that the user {other} exists there"),
+    (r"Failed to set permissions on the temporary files Ansible needs to create",
      "install the package acl there, or leave pipelining on: a file must be shared with the other user"),
     (r"sudo: (?:not found|command not found)|sudo: No such file|Please install the .*sudo", "install sudo there"),
     (r"The module interpreter '[^']*' was not found|No python interpreters found|python\S*: (?:not found|No such file)",
      "install Python there, or set ansible_python_interpreter for the server"),
     (r"[Rr]equires a minimum of Python|SyntaxError: future feature annotations is not defined",
      "install a newer Python there, or set ansible_python_interpreter for the server"),
-    (r"This account is currently not available", "give {user} a shell to log in with there"),
+    (r"This account is currently not available", "give {shell}"),
+    # Other codes are those of a program: one that a signal has ended, say.
+    (r"shell ended with code [01] without a word", "does {owner} have a shell there?"),
     (r"Your password has expired|Password change required|change your password", "give {user} a new password there"),
     (r"No space left on device|Disk quota exceeded", "make room on its disk"),
     (r"Could not get lock|Unable to (?:acquire|lock) .*(?:lock|directory)|is another process using it",
      "another program installs packages there; run it again once that is done"),
 ]  # fmt: skip
+_KINDS = {
+    "dict": "a dict", "list": "a list", "tuple": "a list", "str": "a text", "int": "a number", "float": "a number",
+    "bool": "true or false", "nonetype": "nothing", "date": "a date", "datetime": "a time",
+}  # fmt: skip
+
+
+def _in_words(kind: re.Match[str]) -> str:
+    """A class of Python, as people call it that write YAML; others are left alone."""
+    return _KINDS.get(kind["kind"].lower(), kind[0])
+
+
 # Ansible's own sentence → ours.
-_REWORDED = [
+_REWORDED: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"Module result deserialization failed: No start of json char found[:.]?\s*(?=.)", re.DOTALL),
      "instead of a result came: "),
     (re.compile(r"'utf-8' codec can't (?:en|de)code [^:]*: [\w ]+"), "the file is not UTF-8 text: save it as UTF-8"),
+    (re.compile(r"\s*>>> Standard (?:Output|Error)\s+"), " "),
+    (re.compile(r"(?:\ban? )?<class '(?:[\w.]+\.)?(?:_AnsibleTagged)?(?P<kind>\w+)'>"), _in_words),
     (re.compile(r"The command exited with a non-zero return code"), "non-zero return code"),
     (re.compile(r"(?:\s+Searched in:.*?)? on the Ansible Controller\b.*", re.DOTALL), ""),
 ]  # fmt: skip
@@ -126,6 +178,8 @@ def of_unreachable(said: str) -> str | None:
     """Why ssh could not do its work, with what to check; None if it says nothing, since the connection broke."""
     text = bare(said)
     lines = meaningful(text)
+    if not lines and (silent := _NO_DIRECTORY.search(text)):
+        return f"{_NO_ROOM}its shell ended with code {silent['code']} without a word"
     if not lines or (_LOST.search(text) and not _known(lines[-1])) or _LOST.search(lines[-1]):
         return None
     if _CLOSED.search(lines[-1]) and (told := _told_before(lines)):
@@ -133,8 +187,13 @@ def of_unreachable(said: str) -> str | None:
     for line in reversed(lines):
         if known := _known(line):
             return known
-    prefix = "no temporary directory could be made there: " if _NO_DIRECTORY.search(text) else ""
+    prefix = _NO_ROOM if _NO_DIRECTORY.search(text) else ""
     return prefix + lines[-1]
+
+
+def is_no_room(reason: str) -> bool:
+    """Whether it is what a shell said in which ansible found no place for its files: the log-in itself went well."""
+    return reason.startswith(_NO_ROOM)
 
 
 def _known(line: str) -> str | None:
@@ -158,9 +217,19 @@ def of_failure(said: str) -> str:
     return text.strip()
 
 
-def advice(said: str, user: str) -> str | None:
-    """What to do about what was said; None if nothing is known."""
-    return next((what.format(user=user) for pattern, what in _ADVICE if re.search(pattern, said)), None)
+def advice(said: str, user: str, becomes: Becomes = NOBODY) -> str | None:
+    """What to do about what was said where `user` logs in; None if nothing is known."""
+    shell = becomes.shell
+    names = {
+        "user": user,
+        "other": becomes.user or "that it becomes",
+        "owner": shell or user,
+        "shell": f"{shell} a shell there, or become another user" if shell else f"{user} a shell to log in with there",
+    }
+    for pattern, what in _ADVICE:
+        if match := re.search(pattern, said):
+            return what.format(**names, **match.groupdict())
+    return None
 
 
 def last_error(output: str) -> str | None:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from runner import reasons
+from runner.reasons import NOBODY, Becomes
 
 MOST_SAID = 300
 _MOST_READ = 4000
@@ -13,6 +14,7 @@ _SENT_KEY = re.compile(
     r"^The fingerprint for the \S+ key sent by the remote host is\s+(SHA256:[A-Za-z0-9+/]{43})", re.MULTILINE
 )
 _METHODS = re.compile(r"Permission denied \(([a-z,-]{1,100})\)")
+_BEFORE_OUTPUT = ("instead of a result came: ", "non-zero return code: ")
 _TRY_AGAIN = "Permission denied, please try again"
 
 
@@ -23,6 +25,7 @@ class Trouble:
     task: str
     said: str
     delegate: str | None = None
+    becomes: Becomes = NOBODY
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,21 @@ def failed(trouble: Trouble | None, user: str) -> Cause:
     if trouble is None:
         return Cause("failed on ")
     where = f" (delegated to {plain(trouble.delegate, _MOST_TASK)})" if trouble.delegate else ""
-    advice = reasons.advice(trouble.said, user)
-    said = plain(reasons.of_failure(trouble.said), MOST_SAID - len(advice or ""))
+    advice = reasons.advice(trouble.said, user, trouble.becomes)
+    said = _end_of(reasons.of_failure(trouble.said), MOST_SAID - len(advice or ""))
     told = f"{said.removesuffix('.')}; {advice}" if advice else said
     return Cause("failed on ", f' at "{plain(trouble.task, _MOST_TASK)}"{where}{": " if told else ""}{told}')
+
+
+def _end_of(said: str, most: int) -> str:
+    """`said` as one line; of an output that is too long the last lines, since they hold the reason."""
+    head = next((head for head in _BEFORE_OUTPUT if said.startswith(head)), "")
+    lines = said.removeprefix(head).splitlines() if head else []
+    if len(lines) < 2 or len(plain(said, _MOST_READ)) <= most:
+        return plain(said, most)
+    while len(lines) > 1 and len(plain(f"{head}… {' '.join(lines)}", _MOST_READ)) > most:
+        del lines[0]
+    return plain(f"{head}… {' '.join(lines)}", most)
 
 
 def away(trouble: Trouble | None, server_id: str, user: str, pinned: str | None) -> Cause:
@@ -59,7 +73,9 @@ def away(trouble: Trouble | None, server_id: str, user: str, pinned: str | None)
         return _delegate_away(trouble, trouble.delegate)
     if "Host key verification failed" in trouble.said:
         return _host_key(reasons.bare(trouble.said), server_id, pinned)
-    return _refused(trouble.said, user) or _not_reached(trouble)
+    if "waiting for privilege escalation prompt" in trouble.said:
+        return _asked(trouble, user)
+    return _refused(trouble.said, user) or _not_reached(trouble, user)
 
 
 def _refused(said: str, user: str) -> Cause | None:
@@ -68,15 +84,26 @@ def _refused(said: str, user: str) -> Cause | None:
         return Cause("", f" refused the password of {user}: check user and password")
     if methods := _METHODS.search(said):
         return Cause("", f" refused to log in {user} (it takes {methods[1]}): check user and credential")
-    if "waiting for privilege escalation prompt" in said:
-        return Cause("could not become another user on ", f": sudo asks for a password; let {user} do without")
     return None
 
 
-def _not_reached(trouble: Trouble) -> Cause:
+def _asked(trouble: Trouble, user: str) -> Cause:
+    """A server on which sudo, or what is used in its place, waits for a password."""
+    becomes = trouble.becomes
+    method = plain(becomes.method, _MOST_TASK) or "sudo"
+    other = plain(becomes.user, _MOST_TASK) or "another user"
+    advice = reasons.advice(f"Missing {method} password", user) if method != "sudo" else f"let {user} do without"
+    where = f' at "{plain(trouble.task, _MOST_TASK)}"'
+    return Cause(f"could not become {other} on ", f"{where}: {method} asks for a password; {advice}")
+
+
+def _not_reached(trouble: Trouble, user: str) -> Cause:
     reason = reasons.of_unreachable(trouble.said)
     if reason is not None:
-        return Cause("could not reach ", f": {plain(reason)}")
+        advice = reasons.advice(reason, user) if reasons.is_no_room(reason) else None
+        return Cause(
+            "could not reach ", f": {plain(reason).removesuffix('.')}; {advice}" if advice else f": {plain(reason)}"
+        )
     lost = f' in the middle of "{plain(trouble.task, _MOST_TASK)}": look at the server, then run it again'
     return Cause("the connection was lost to ", lost)
 

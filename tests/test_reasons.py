@@ -2,6 +2,7 @@
 
 import pytest
 
+from runner.reasons import Becomes
 from runner.wording import Cause, Trouble, away, failed
 
 SSH = "Failed to connect to the host via ssh: "
@@ -134,15 +135,19 @@ AWAY = [
     (POST_QUANTUM, LOST),
     # Logged in, and no room to work.
     (f"{TEMPORARY}, stdout output: This account is currently not available.\n",
-     "could not reach web: no temporary directory could be made there: This account is currently not available."),
+     ("could not reach web: no temporary directory could be made there: This account is currently not available; "
+      "give deploy a shell to log in with there")),
     (f"{TEMPORARY}, stderr output: mkdir: cannot create directory '/home/deploy/.ansible': No space left on device\n",
      ("could not reach web: no temporary directory could be made there: "
-     "mkdir: cannot create directory '/home/deploy/.ansible': No space left on device")),
+     "mkdir: cannot create directory '/home/deploy/.ansible': No space left on device; make room on its disk")),
     (f"{TEMPORARY}, stdout output: {BANNER}, stderr output: mkdir: cannot create directory: Permission denied\r\n",
      ("could not reach web: no temporary directory could be made there: mkdir: cannot create directory: "
      "Permission denied")),
     ("Timeout (12s) waiting for privilege escalation prompt: ",
-     "could not become another user on web: sudo asks for a password; let deploy do without"),
+     'could not become another user on web at "Install": sudo asks for a password; let deploy do without'),
+    (TEMPORARY,
+     ("could not reach web: no temporary directory could be made there: its shell ended with code 1 without a word; "
+      "does deploy have a shell there?")),
     ("Received disconnect from somewhere", "could not reach web: Received disconnect from somewhere"),
 ]  # fmt: skip
 
@@ -179,6 +184,7 @@ def test_the_delegate_is_named() -> None:
 
 NOPASSWD = "let deploy become another user there without a password (NOPASSWD for all commands in sudoers)"
 TTY = "take requiretty out of sudoers there, or switch pipelining off for the recipe (`pipelining: false`)"
+GIVE = "let the playbook give one (ansible_become_password), or become by sudo where deploy needs none"
 JSON = "Module result deserialization failed: No start of json char found: "
 PYTHON = "install Python there, or set ansible_python_interpreter for the server"
 NEWER = "install a newer Python there, or set ansible_python_interpreter for the server"
@@ -187,12 +193,16 @@ ACL = "install the package acl there, or leave pipelining on: a file must be sha
 FAILED = [
     ("Missing sudo password", f"Missing sudo password; {NOPASSWD}"),
     ("Task failed: Missing sudo password", f"Missing sudo password; {NOPASSWD}"),
-    ("Missing su password", f"Missing su password; {NOPASSWD}"),
+    ("Missing su password", f"Missing su password; {GIVE}"),
+    ("Task failed: Missing doas password", f"Missing doas password; {GIVE}"),
     (f"{JSON}sudo: a password is required", f"instead of a result came: sudo: a password is required; {NOPASSWD}"),
     (f"{JSON}sudo: a terminal is required to read the password; either use the -S option to read from standard input",
      ("instead of a result came: sudo: a terminal is required to read the password; either use the -S option to read "
      f"from standard input; {NOPASSWD}")),
     ("Incorrect sudo password", "Incorrect sudo password; check the password that the playbook gives to sudo"),
+    ("Task failed: Incorrect su password", "Incorrect su password; check the password that the playbook gives to su"),
+    (f"{JSON}su: Authentication failure",
+     "instead of a result came: su: Authentication failure; check the password that the playbook gives to su"),
     (f"{JSON}Sorry, try again.\nsudo: 1 incorrect password attempt",
      ("instead of a result came: Sorry, try again. sudo: 1 incorrect password attempt; "
      "check the password that the playbook gives to sudo")),
@@ -213,7 +223,7 @@ FAILED = [
     (("Failed to set permissions on the temporary files Ansible needs to create when becoming an unprivileged user (rc"
      ": 1, err: chmod: invalid mode: 'A+user:www-data:rx:allow'\nTry 'chmod --help' for more information.\n})."),
      ("Failed to set permissions on the temporary files Ansible needs to create when becoming an unprivileged user (rc"
-     f": 1, err: chmod: invalid mode: 'A+user:www-data:rx:allow' Try 'chmod --help' for more inform…; {ACL}")),
+     f": 1, err: chmod: invalid mode: 'A+user:www-data:rx:allo…; {ACL}; or the user www-data does not exist")),
     ("The module interpreter '/usr/bin/python3' was not found.",
      f"The module interpreter '/usr/bin/python3' was not found; {PYTHON}"),
     (f"{JSON}/bin/sh: /usr/bin/python3: No such file or directory",
@@ -230,6 +240,17 @@ FAILED = [
     (("Task failed: Action failed: Unknown error: Could not find or access 'x.yml'\nSearched in:\n\t/a/vars/x.yml\n"
      "\t/a/x.yml on the Ansible Controller.\nIf you are using a module and expect the file to exist on the remote, see "
      "the remote_src option"), "Could not find or access 'x.yml'"),
+    (("Unexpected AnsibleActionFail error: Could not find or access 'x.conf'\nSearched in:\n\t/a/x.conf on the Ansible "
+     "Controller.\nIf you are using a module"), "Could not find or access 'x.conf'"),
+    (("Task failed: Premature end of stream waiting for become success.\n>>> Standard Output\nNo way in.\n>>> Standard "
+     "Error\nGo away."), "No way in. Go away."),
+    ("Task failed: Premature end of stream waiting for become success.",
+     "Premature end of stream waiting for become success."),
+    (("Invalid data passed to 'loop', it requires a list, got this instead: <class 'ansible.module_utils._internal."
+     "_datatag._AnsibleTaggedDict'>"), "Invalid data passed to 'loop', it requires a list, got this instead: a dict"),
+    ("got a <class 'ansible.module_utils._internal._datatag._AnsibleTaggedStr'>, an <class 'int'>",
+     "got a text, a number"),
+    ("<class 'urllib.error.HTTPError'> raised an error", "<class 'urllib.error.HTTPError'> raised an error"),
     ("The command exited with a non-zero return code: boom", "non-zero return code: boom"),
     ("'utf-8' codec can't decode byte 0xfc in position 3: invalid start byte",
      "the file is not UTF-8 text: save it as UTF-8"),
@@ -240,6 +261,22 @@ FAILED = [
 @pytest.mark.parametrize(("said", "told"), FAILED)
 def test_a_task_that_failed(said: str, told: str) -> None:
     assert sentence(failed(Trouble("Install", said), "deploy")) == f'failed on web at "Install": {told}'
+
+
+def test_who_asks_for_a_password_and_for_whom() -> None:
+    asked = "Task failed: Timeout (12s) waiting for privilege escalation prompt: "
+    by = [Becomes("su", "app"), Becomes("sudo", "app"), Becomes("doas")]
+    assert [sentence(away(Trouble("Install", asked, None, how), "1", "deploy", None)) for how in by] == [
+        f'could not become app on web at "Install": su asks for a password; {GIVE}',
+        'could not become app on web at "Install": sudo asks for a password; let deploy do without',
+        f'could not become another user on web at "Install": doas asks for a password; {GIVE}',
+    ]
+
+
+def test_a_user_who_is_not_there() -> None:
+    said = "Task failed: Failed to change ownership of the temporary files Ansible needs to create"
+    told = sentence(failed(Trouble("Install", said, None, Becomes("su", "app")), "deploy"))
+    assert told.endswith(" needs to create; check that the user app exists there")
 
 
 def test_long_words_leave_room_for_the_advice() -> None:

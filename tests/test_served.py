@@ -25,6 +25,12 @@ mutation Retry($input: RetryJobInput!) {
 EARLY = "a play ended early for {}: it stops where others fail (any_errors_fatal or the like)"
 NEVER = "the playbook did not get to {}, since an earlier play or batch failed"
 BOOM = 'failed on a at "Break": boom'
+AWAY = "could not reach a: connection refused; check host, port and firewall"
+# Nobody listens on port 1.
+AWAY_ON_A = (
+    "{ping: , ignore_unreachable: true, vars: {ansible_host: 127.0.0.1, ansible_port: 1, "
+    "ansible_connection: \"{{ 'ssh' if server_name == 'a' and broken | default(true) else 'local' }}\"}}"
+)
 FAILS_ON_A = "{name: Break, fail: {msg: boom}, when: server_name == 'a' and broken | default(true)}"
 
 
@@ -69,6 +75,10 @@ PART = [
     Case(play(FAILS_ON_A, "ping:"), "a", BOOM, 2),
     Case(play(FAILS_ON_A, "ping:", strategy="free"), "a", BOOM, 2),
     Case(play(FAILS_ON_A, "ping:", any_errors_fatal="true"), "abc", f"{BOOM}; {EARLY.format('b, c')}", 2),
+    Case(play(AWAY_ON_A, "ping:", any_errors_fatal="true"), "abc", f"{AWAY}; {EARLY.format('b, c')}", 2),
+    # What was ignored before has nothing to do with it.
+    Case(play(AWAY_ON_A) + play(FAILS_ON_A.replace("'a'", "'b'"), any_errors_fatal="true"), "abc",
+         'failed on b at "Break": boom; ' + EARLY.format("a, c"), 2),
     Case(play(FAILS_ON_A, "ping:", max_fail_percentage="10"), "abc", f"{BOOM}; {EARLY.format('b, c')}", 2),
     Case(play(FAILS_ON_A, "ping:", max_fail_percentage="50"), "a", BOOM, 2),
     Case(play(f"{FAILS_ON_A[:-1]}, run_once: true}}", "ping:"), "abc", f"{BOOM}; {EARLY.format('b, c')}", 2),

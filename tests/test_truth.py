@@ -121,7 +121,8 @@ CASES = {
     ),
     "prompt-fails": Case(
         play("{name: Fetch, assert: {that: release == '1'}}", head="vars_prompt: [{name: release, default: '2'}]"),
-        2, FAILED, f'failed on prompt-fails at "Fetch": Assertion failed; {UNANSWERED}', "prompts: default\n",
+        2, FAILED, f"failed on prompt-fails at \"Fetch\": Assertion failed: release == '1'; {UNANSWERED}",
+        "prompts: default\n",
     ),
     "pause": Case(play("pause: {prompt: Ready}"), 0, None, UNANSWERED, "prompts: default\n"),
     "pause-perhaps": Case(

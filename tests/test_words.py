@@ -61,7 +61,18 @@ KINDS = {
     "no-shell-copied": (
         Account(shell=NOLOGIN), "copied",
         (*UNREACHABLE, ("could not reach {}: no temporary directory could be made there: "
-                       "This account is currently not available.")),
+                       "This account is currently not available; give deploy a shell to log in with there")),
+    ),
+    "no-shell-facts": (
+        Account(shell=NOLOGIN), "facts", (*BROKEN, NO_SHELL.replace("Ping", "Gathering Facts"))
+    ),
+    "no-shell-of-another": (
+        Account(), "su",
+        (*BROKEN, ('failed on {} at "Ping": instead of a result came: This account is currently not available; '
+                  "give nobody a shell there, or become another user")),
+    ),
+    "on-a-terminal": (
+        Account(uid=4711), "raw", (*BROKEN, 'failed on {} at "Raw": non-zero return code: the disk is full')
     ),
     "closed": (
         Account(options={"ForceCommand": "echo Closed until noon >&2; exit 255", "Banner": "{banner}"}), "ping",
@@ -98,7 +109,10 @@ def key(tmp_path: Path) -> tuple[str, str]:
 async def api(start_app: StartApp, add_recipe: AddRecipe, ansible_dir: Path) -> Api:
     add_recipe("ping", PING)
     add_recipe("sudo", PING.replace("  tasks", "  become: true\n  tasks"))
+    add_recipe("su", PING.replace("  tasks", "  become: true\n  become_method: su\n  become_user: nobody\n  tasks"))
     add_recipe("copied", PING)
+    add_recipe("facts", "- hosts: all\n  tasks: []\n")
+    add_recipe("raw", play("{name: Raw, raw: 'echo the disk is full >&2; exit 3'}"))
     (ansible_dir / "recipes" / "copied.yml").write_text("pipelining: false\n")
     return await start_app()
 
@@ -215,6 +229,12 @@ HERE = {
         play("{name: Read, template: {src: nowhere.j2, dest: /tmp/x}}"),
         2, "PLAYBOOK_FAILED", "failed on here at \"Read\": Could not find or access 'nowhere.j2'",
     ),
+    "command": (
+        play("{name: Start, command: no-such-program -x}"),
+        2, "PLAYBOOK_FAILED",
+        ('failed on here at "Start": Error executing command: '
+        "[Errno 2] No such file or directory: no-such-program"),
+    ),
     "python": (
         play("{name: Ping, ping: , vars: {ansible_python_interpreter: /usr/bin/python9}}"),
         2, "PLAYBOOK_FAILED",
@@ -270,6 +290,29 @@ CONFIGS = {
     "[defaults]\nforks=1\nforks=2\n": "Error reading config file (ansible.cfg): While reading from ",
     "forks = 1\n": "Error reading config file (ansible.cfg): File contains no section headers. ",
 }
+
+
+PLUGIN = "raise RuntimeError('no such luck')\n"
+ASKED = {
+    "[defaults]\nstdout_callback = no_such\n": "Could not load 'no_such' callback plugin.",
+    "[defaults]\nvault_password_file = /nowhere/at/all\n": "The vault password file /nowhere/at/all was not found",
+    "[defaults]\nask_vault_pass = true\n": "EOFError (ctrl-d) on prompt for (default)",
+    "[defaults]\ncallback_plugins = mine\ncallbacks_enabled = broken\n": (
+        "the callback plugin mine/broken.py cannot be loaded: no such luck"
+    ),
+}
+
+
+async def test_settings_that_ask_for_what_is_not_there(start_app: StartApp, ansible_dir: Path) -> None:
+    (ansible_dir / "mine").mkdir()
+    (ansible_dir / "mine/broken.py").write_text(PLUGIN)
+    api = await start_app(launcher="cold")
+    server, found = await api.create_server(), {}
+    for content in ASKED:
+        (ansible_dir / "ansible.cfg").write_text(content)
+        found[content] = await ended(api, await api.run("base", server))
+    begin = "ansible could not do what its settings (ansible.cfg) ask for"
+    assert found == {content: (*BROKEN, f"{begin}: {error}") for content, error in ASKED.items()}
 
 
 @pytest.mark.parametrize("content", CONFIGS)

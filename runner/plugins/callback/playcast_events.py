@@ -6,6 +6,7 @@ import errno
 import functools
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ options:
 """
 
 COUNTERS = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
+# Of failures that may have to do with becoming another user: only then it is told whom and how.
+BECOMING = re.compile(r"privilege escalation| password|become|becoming|account is|without a word")
 MAX_HOSTS = 1000
 MAX_FILE = 64 << 20  # bytes, after which results are left out
 
@@ -137,7 +140,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """Remember what an item of a loop said, for the message of the whole."""
         key = (result.host.get_name(), _Progress.id_of(result.task))
-        self._said.setdefault(key, []).append(self.item_message(result.result))
+        self._said.setdefault(key, []).append(self.item_message(result.result, result.exception))
         delegate = self.delegate(result)
         if delegate is not None:
             self._elsewhere.setdefault(key, {})[delegate] = None
@@ -155,7 +158,8 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     @_harmless
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Write a host that did not answer: ignored, as in ansible's recap, where the playbook allows it."""
-        self._done(result, "IGNORED" if result.task.ignore_unreachable else "UNREACHABLE")
+        ignored = result.task.ignore_unreachable
+        self._done(result, "IGNORED" if ignored else "UNREACHABLE", **({"away": True} if ignored else {}))
 
     @_harmless
     def v2_runner_on_failed(self, result: Any, ignore_errors: Any = None) -> None:
@@ -191,8 +195,8 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
     def _name(self, what: Any) -> str:
         return str(self.clean(str(what.get_name()).strip()))
 
-    def _done(self, result: Any, status: str) -> None:
-        """Write what a task came to on a host."""
+    def _done(self, result: Any, status: str, **more: Any) -> None:
+        """Write what a task came to on a host, and what `more` there is to say."""
         host, task_id, found = result.host.get_name(), _Progress.id_of(result.task), result.result
         if result.task.action in _Progress.META:
             return
@@ -203,12 +207,15 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         if status == "FAILED":
             self._served.failed(host)
         name = self._names.get(task_id) or self._name(result.task)
-        about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status}
+        about = {"host": self.host_name(host), "task_id": task_id, "task": name, "status": status, **more}
         delegate = self.delegate(result) or ", ".join(self._elsewhere.pop((host, task_id), ()))
         if delegate:
             about["delegate"] = delegate
         duration = None if start is None else round(time.monotonic() - start[0], 3)
-        message = self.message(found, said) or None
+        message = self.message(found, said, result.exception) or None
+        if status in {"FAILED", "UNREACHABLE"} and message and BECOMING.search(message):
+            variables = self._play.get_variable_manager().get_vars(play=self._play, host=result.host, task=result.task)
+            about.update(self.becomes(result._task_fields, variables))  # noqa: SLF001 # the public name is deprecated
         interpreter = _Interpreters.found(result)
         if interpreter is not None:
             about["interpreter"] = self.clean(interpreter)

@@ -26,11 +26,32 @@ requirements:
 DROPPED = {"ansible_facts", "exception", "invocation", "results"}
 UNDER_NO_LOG = ("censored", "changed", "attempts", "retries")
 REASONS = ("msg", "reason", "skip_reason", "skipped_reason")
+BECOMES = ("become_method", "become_user", "become_flags")
 OUTPUTS = ("message", "stderr", "module_stderr", "stdout", "module_stdout")
 SAYS_LITTLE = re.compile(r"non-zero return code|deserialization failed|MODULE FAILURE|Unknown error\.?$")
+LAYERS = re.compile(r"^(?:(?:Task|Action|Module) failed: |Finalization of task args for '[^']*' failed: )+")
+SAYS_NOTHING = re.compile(r"No start of json char found|traceback unavailable")
+NO_RESULT = re.compile(r"deserialization failed|MODULE FAILURE")
+# What ssh itself says beside a command. It ends its lines with CR LF, even where the command has no terminal.
+OF_SSH = re.compile(
+    r"^(?:Warning: Permanently added .*|(?:Shared )?[Cc]onnection to \S+ closed\.|\*\* .*|Killed by signal \d+\."
+    r"|Pseudo-terminal will not be allocated .*|mux_client_.*|Warning: .*post-quantum.*)\r$",
+    re.MULTILINE,
+)
+# What shells and sudo say before they do their work all the same.
+BESIDE = re.compile(
+    r"^(?:\S*sh: (?:line \d+: )?warning: setlocale: .*|sudo: unable to (?:resolve host|change directory to) .*"
+    r"|We trust you have received the usual lecture .*|Administrator\. It usually boils down to .*"
+    r"|\s*#[123]\) (?:Respect the privacy|Think before you|With great power) .*"
+    r"|For security reasons, the password .*)$",
+    re.MULTILINE,
+)
+# A path as Python quotes it, in the text of an error of the system.
+ERRNO = re.compile(r"(?P<what>\[Errno \d+\] [^:]+: )b?'(?P<path>[^']*)'")
 SERVER = re.compile(r"srv-[0-9]+")
 MAX_RESULT = 64 << 10  # bytes of JSON
 MAX_TEXT = 2000  # characters of a message, and of each string in a result that is too large
+MAX_OUTPUT = 1800  # characters of a message that come from the output of a command, counted from its end
 MAX_LABEL = 100  # characters of the name of a loop's item
 MAX_ITEMS = 3
 MAX_LINES = 10
@@ -74,6 +95,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible ships no ty
         return CallbackModule.host_name(delegate)
 
     @staticmethod
+    def becomes(fields: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
+        """Give whom a task wanted to become and how, by its fields and by the variables that count for more."""
+        given = {name: variables.get(f"ansible_{name}", fields.get(name)) for name in ("become", *BECOMES)}
+        if not given["become"]:
+            return {}
+        told = {name: given[name] for name in BECOMES}
+        return {name: _clean(value) for name, value in told.items() if isinstance(value, str) and "{{" not in value}
+
+    @staticmethod
     def fit(result: Mapping[str, Any]) -> tuple[Any, bool]:
         """Give what is kept of a result as JSON values, and whether something was cut off for its size.
 
@@ -96,27 +126,26 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible ships no ty
             return None, True
 
     @staticmethod
-    def message(result: Mapping[str, Any], said: Sequence[str] = ()) -> str:
+    def message(result: Mapping[str, Any], said: Sequence[str] = (), error: Any = None) -> str:
         """Give what a result says to people, at most MAX_TEXT characters; `said` is what failed items of a loop said.
 
-        Where that is only that a command failed, the last lines of its output are added.
+        Where that is only that a command failed, the last lines of its output are added; where ansible knows of an
+        `error` that is behind it, what that says. Several modules in one, as for facts, speak for themselves.
         """
         if _is_hidden(result):
             return _cut(_text(result.get("censored") or "hidden by no_log"))
-        told = next((_text(result[key]) for key in REASONS if result.get(key)), "")
-        if SAYS_LITTLE.search(told):
-            output = next((text for key in OUTPUTS if (text := _text(result.get(key) or ""))), "")
-            lines = output.splitlines()[-1 if "Traceback (most recent call last)" in output else -MAX_LINES :]
-            told = ": ".join([told.removesuffix("."), "\n".join(lines) or str(result.get("rc"))])
+        inner = result.get("failed_modules")
+        parts = [CallbackModule.message(one) for one in inner.values()] if isinstance(inner, Mapping) else []
+        told = "; ".join(dict.fromkeys(filter(None, parts))) or _told(result, error)
         parts = [*([] if told == "All items completed" else [told]), "; ".join(said[:MAX_ITEMS])]
         more = f" (and {len(said) - MAX_ITEMS} more)" if len(said) > MAX_ITEMS else ""
         return _cut(": ".join(filter(None, parts)), MAX_TEXT - len(more)) + more
 
     @staticmethod
-    def item_message(result: Mapping[str, Any]) -> str:
+    def item_message(result: Mapping[str, Any], error: Any = None) -> str:
         """Give what a failed item of a loop says, behind the name of the item."""
         label = "" if _is_hidden(result) else _text(result.get("_ansible_item_label") or "")
-        told = CallbackModule.message(result)
+        told = LAYERS.sub("", CallbackModule.message(result, error=error), count=1)
         return f"{_cut(label, MAX_LABEL)}: {told}" if label else told
 
 
@@ -129,6 +158,51 @@ class _TooLarge(Exception):
 
 def _is_hidden(result: Mapping[str, Any]) -> bool:
     return "censored" in result or bool(result.get("_ansible_no_log"))
+
+
+def _told(result: Mapping[str, Any], error: Any) -> str:
+    """Give what a result says of itself, and what it is about where that is elsewhere."""
+    told = next((_text(result[key]) for key in REASONS if result.get(key)), "")
+    if SAYS_LITTLE.search(told):
+        return _with_output(told.removesuffix("."), result)
+    if told.removesuffix(".") == "Assertion failed" and result.get("assertion") is not None:
+        return f"Assertion failed: {_text(result['assertion'])}"
+    cause = _cause(told, error)
+    return f"{told.removesuffix('.')}: {cause}" if cause else told
+
+
+def _with_output(told: str, result: Mapping[str, Any]) -> str:
+    """Add the last lines that a command printed, or what else is known of its end."""
+    lines = next((found for key in OUTPUTS if (found := _lines(key, result.get(key) or ""))), [])
+    if lines:
+        crashed = any("Traceback (most recent call last)" in line for line in lines)
+        lines = lines[-1 if crashed else -MAX_LINES :]
+        while len(lines) > 1 and sum(map(len, lines)) > MAX_OUTPUT:
+            del lines[0]
+        return f"{told}: " + "\n".join(lines)
+    if NO_RESULT.search(told):
+        return f"instead of a result, its shell ended with code {result.get('rc')} without a word"
+    return f"{told}: {result.get('rc')}"
+
+
+def _lines(key: str, output: Any) -> list[str]:
+    """Give the lines of an output that may hold a reason. They are masked first: a secret may have several lines."""
+    text = _clean(output) if isinstance(output, str) else _text(output)
+    if key in {"stderr", "module_stderr"}:
+        text = OF_SSH.sub("", text)
+    lines = BESIDE.sub("", text.replace("\r", "")).splitlines()
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def _cause(told: str, error: Any) -> str:
+    """Give what ansible says is behind `told`: the last in the chain of an error, if `told` is in it."""
+    event, known, last = getattr(error, "event", None), False, ""
+    while event is not None:
+        last = str(event.msg).strip()
+        known = known or last.removesuffix(".") == told.removesuffix(".")
+        event = event.chain and event.chain.event
+    last = ERRNO.sub(r"\g<what>\g<path>", _text(last))
+    return last if known and last.removesuffix(".") not in told and not SAYS_NOTHING.search(last) else ""
 
 
 def _number(value: float) -> float | str | None:
