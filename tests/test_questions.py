@@ -38,7 +38,7 @@ WAITS = {
 STARTS: dict[str, tuple[str, str | None]] = {
     "a time": ("  tasks: [{pause: {seconds: 1, prompt: Wait}}, {pause: seconds=1}]\n", None),
     "a time from elsewhere": (
-        "  module_defaults: {pause: {seconds: 1}}\n  tasks: [{pause: , args: {seconds: 1}}, {pause: {prompt: x}}]\n", None
+        "  module_defaults: {pause: {seconds: 1}}\n  tasks: [{pause: {}, args: {seconds: 1}}, {pause: }]\n", None
     ),
     "a condition that holds": ("  tasks: [{name: Sure, pause: {prompt: Sure}, when: 1 == 1}]\n", "Sure"),
     "a condition that does not": ("  tasks: [{name: Sure, pause: {prompt: Sure}, when: 1 == 2}]\n", None),
