@@ -100,6 +100,21 @@ async def test_a_task_logs_in_by_itself(start_app: StartApp, add_recipe: AddReci
     assert "\nthere" in str(found[-1][1])
 
 
+async def test_ansibles_own_login_goes_through_ours(start_app: StartApp, add_recipe: AddRecipe, tmp_path: Path) -> None:
+    require_sshd()
+    add_recipe("login", "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.raw: exit 0\n")
+    with start_sshd(tmp_path, password=PASSWORD, authorized_key=make_key(tmp_path)[1]) as sshd:
+        api = await start_app()
+        there = {"host": sshd.address, "port": sshd.port, "user": sshd.user}
+        server = await api.create_server(name="there", credential={"password": "not this one"}, **there)
+        job = await api.finished((await api.run("login", server))["id"])
+        assert job["failureReason"] == "HOST_UNREACHABLE"
+        (log,) = (tmp_path / "data" / "jobs" / "1").glob("*.log")
+        # Only our own says so, and ansible takes it for what it is: it does not try again.
+        assert log.read_text().count("\nplaycast: Invalid/incorrect password\n") == 1
+        assert "Failed to authenticate: Invalid/incorrect password" in log.read_text()
+
+
 class Plugin:
     """As much of ansible's connection plugin as is changed."""
 
