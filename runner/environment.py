@@ -11,15 +11,13 @@ from pathlib import Path
 from runner.jobdir import JobDir
 from runner.process import MARK
 
-# Our own, in front of all others: sshpass.
-_PROGRAMS = Path(__file__).with_name("bin")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def environment(ansible_dir: Path, job_dir: JobDir, scratch: str) -> dict[str, str]:
     """The environment of a job and of all that it starts. `scratch` is the job's own temporary directory."""
     return {
-        "PATH": f"{_PROGRAMS}:{Path(sys.executable).parent}:{_PATH}",
+        "PATH": f"{Path(sys.executable).parent}:{_PATH}",
         "HOME": _home(scratch),
         "LANG": "C.UTF-8",
         "TMPDIR": scratch,

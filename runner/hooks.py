@@ -5,6 +5,7 @@ before ansible reads its configuration. The hooks use private parts of ansible-c
 is missing, the job goes on in the way that its function says.
 """
 
+import functools
 import importlib
 import os
 import sys
@@ -15,6 +16,9 @@ from types import ModuleType
 from typing import Any
 
 PLUGINS = Path(__file__).with_name("plugins")
+_SSHPASS = str(Path(__file__).with_name("bin") / "sshpass").encode()
+# Of Connection, which of them begins a command with sshpass: ansible-core 2.19, and later ones.
+_BEGIN_COMMANDS = ("_build_command", "_sshpass_cmd")
 _SSH = "ansible.plugins.connection.ssh"
 # Of Display.prompt_until(msg, private, seconds, …).
 _PLACE_OF_SECONDS = 3
@@ -110,8 +114,29 @@ def when_ssh_is_there(change: Callable[[ModuleType], None]) -> None:
 
 
 def _change_ssh(ssh: ModuleType, resets: Mapping[str, list[str]], end_connections: EndConnections) -> None:
+    _replace_sshpass(ssh)
     _replace_judge(ssh)
     _reset_all(ssh, resets, end_connections)
+
+
+def _replace_sshpass(ssh: ModuleType) -> None:
+    """Let ansible's own log-ins, and nothing else, go through `runner/bin/sshpass`.
+
+    It is not on PATH: whoever calls sshpass in a task or from an ansible of its own must find the real one.
+    """
+    connection = getattr(ssh, "Connection", None)
+    for name in _BEGIN_COMMANDS:
+        if hasattr(connection, name):
+            setattr(connection, name, _with_our_sshpass(getattr(connection, name)))
+
+
+def _with_our_sshpass(begin: Callable[..., list[bytes]]) -> Callable[..., list[bytes]]:
+    @functools.wraps(begin)
+    def begin_command(*given: Any, **named: Any) -> list[bytes]:  # noqa: ANN401 (ansible's own)
+        command = begin(*given, **named)
+        return [_SSHPASS, *command[1:]] if command[:1] == [b"sshpass"] else command
+
+    return begin_command
 
 
 def _reset_all(ssh: ModuleType, resets: Mapping[str, list[str]], end_connections: EndConnections) -> None:
@@ -135,8 +160,8 @@ def _replace_judge(ssh: ModuleType) -> None:
     """Take an exit code below 255 behind sshpass for the remote command's own, as it is behind ssh.
 
     ansible-core 2.19 takes 1 to 6 for sshpass's, so that a failed task of a server with a password looks as if the
-    server did not answer. In a job `runner/bin/sshpass` ends with 255 where sshpass itself fails. Without the part
-    that is replaced here ansible judges as it likes.
+    server did not answer. `runner/bin/sshpass` ends with 255 where sshpass itself fails, and its name, the whole path,
+    keeps ansible from taking its other codes so. Without the part that is replaced here ansible judges as it likes.
     """
     judge = getattr(ssh, "_handle_error", None)
     if judge is None:
@@ -147,6 +172,6 @@ def _replace_judge(ssh: ModuleType) -> None:
         if code == 255 and _WRONG_PASSWORD in err:
             # Ansible knows this code: it tries no further, which would lock the account.
             judge(remaining, b"sshpass", (5, out, err), *rest, **named)
-        judge(remaining, b"ssh" if command == b"sshpass" else command, result, *rest, **named)
+        judge(remaining, command, result, *rest, **named)
 
     ssh._handle_error = judge_ssh  # type: ignore[attr-defined]  # a module of ansible's

@@ -147,9 +147,9 @@ def stand_in(folder: Path, script: str) -> Path:
 
 
 def run(tmp_path: Path, behind: Path | None, *command: str) -> subprocess.CompletedProcess[str]:
-    """Our sshpass, with the one in the directory `behind` as the next on PATH; the password comes on descriptor 0."""
+    """Our sshpass, with the one in the directory `behind` as the first on PATH; the password comes on descriptor 0."""
     (tmp_path / "temporary").mkdir(exist_ok=True)
-    path = ":".join([str(SSHPASS.parent), *([str(behind)] if behind else []), os.defpath])
+    path = ":".join([*([str(behind)] if behind else []), os.defpath])
     done = subprocess.run(
         [str(SSHPASS), "-d0", *command],
         input="secret\n",

@@ -37,6 +37,9 @@ WAITS = {
 # Each of these starts; `stops` says at which task, if it comes that far.
 STARTS: dict[str, tuple[str, str | None]] = {
     "a time": ("  tasks: [{pause: {seconds: 1, prompt: Wait}}, {pause: seconds=1}]\n", None),
+    "a time from elsewhere": (
+        "  module_defaults: {pause: {seconds: 1}}\n  tasks: [{pause: {}, args: {seconds: 1}}, {pause: }]\n", None
+    ),
     "a condition that holds": ("  tasks: [{name: Sure, pause: {prompt: Sure}, when: 1 == 1}]\n", "Sure"),
     "a condition that does not": ("  tasks: [{name: Sure, pause: {prompt: Sure}, when: 1 == 2}]\n", None),
     "for a tag": ("  tasks: [{name: Sure, pause: {prompt: Sure}, tags: [never, slow]}]\n", None),

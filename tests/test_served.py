@@ -90,7 +90,7 @@ PART = [
     Case(play("ping:") + play(FAILS_ON_A, hosts="tag_a") + play("ping:", hosts="\"{{ 'tag_b' }}\""), "abc",
          f"{BOOM}; {NEVER.format('b, c')}", 2),
     Case(play("ping:") + play(FAILS_ON_A) + play("ping:"), "a", BOOM, 2),
-    Case(play(FAILS_ON_A, "meta: clear_host_errors", "ping:"), "",
+    Case(play(FAILS_ON_A, "meta: clear_host_errors", "ping:"), "a",
          f"{BOOM}, though the playbook went on to its end (a recipe may allow it: `expects: some`)", 0),
     Case(play("{block: [" + FAILS_ON_A + "], rescue: [{name: Mend, fail: {msg: worse}}]}", "ping:"), "a",
          'failed on a at "Mend": worse', 2),
@@ -186,6 +186,7 @@ async def test_a_recipe_says_what_it_expects(start_app: StartApp, add_recipe: Ad
     jobs = [await api.run(f"expects{number}", *servers) for number in range(len(EXPECTS))]
     ended = [await end_of(api, job["id"]) for job in jobs]
     assert [(job["status"], job["message"], job["exitCode"]) for job in ended] == [case[2:] for case in EXPECTS]
+    assert [host["served"] for host in ended[1]["hosts"]] == [False, True, True]
 
 
 @pytest.mark.parametrize("value", ["none", "1", "[all]", "All", "''", "null", "true"])

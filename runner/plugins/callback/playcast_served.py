@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
-from ansible.executor.play_iterator import PlayIterator
+from ansible.executor.play_iterator import FailedStates, IteratingStates, PlayIterator
 from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.plugins.callback import CallbackBase
 
@@ -75,10 +75,28 @@ class Served:
         """A task begins. The first one of a batch shows who knows how each of its hosts fares."""
         if self._iterator is None:
             self._iterator = _up_the_stack("iterator", PlayIterator)
+            if self._iterator is not None:
+                self._iterator.clear_host_errors = self._look_before(self._iterator.clear_host_errors)
 
     def failed(self, host: str) -> None:
         """A task has failed on a host, and nothing has caught that."""
         self._failed.add(host)
+
+    def _look_before(self, clear: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Let `meta: clear_host_errors` forget nothing that counts here.
+
+        Ansible then runs nothing more of what a host has left by a failure, and no trace of the failure is left. A host
+        that was unreachable goes on instead, and is judged by how it ends.
+        """
+        states = self._iterator.host_states
+
+        def look_and_clear(host: Any) -> None:
+            name = host.get_name()
+            if name in states and _has_left(states[name]):
+                self._note(name, self._why(name))
+            clear(host)
+
+        return look_and_clear
 
     def finish(self) -> None:
         """The playbook is over."""
@@ -100,9 +118,12 @@ class Served:
             if host in unreachable:
                 self._note(host, "UNREACHABLE")
             elif host in failed:
-                self._note(host, "FAILED" if host in self._failed else "ABORTED")
+                self._note(host, self._why(host))
         self._in_trouble = bool(set(self._batch) & (failed | unreachable))
         self._batch, self._iterator = [], None
+
+    def _why(self, host: str) -> str:
+        return "FAILED" if host in self._failed else "ABORTED"
 
     def _note(self, host: str, why: str) -> None:
         self.named.setdefault(host)
@@ -116,6 +137,21 @@ class Served:
         # Without a play there is no inventory to ask, nor any host.
         found = self._inventory.get_hosts(pattern, ignore_restrictions=True) if self._inventory is not None else []
         return [host.get_name() for host in found]
+
+
+def _has_left(state: Any) -> bool:
+    """Return whether a host has left a block by a failure for which no `rescue` or `always` of the playbook runs."""
+    if state is None:
+        return False
+    if state.fail_state != FailedStates.NONE and (state.run_state == IteratingStates.COMPLETE or _is_flushing(state)):
+        return True
+    return any(map(_has_left, (state.tasks_child_state, state.rescue_child_state, state.always_child_state)))
+
+
+def _is_flushing(state: Any) -> bool:
+    """Return whether its `always` is ansible's own, which runs handlers in spite of a failure (`force_handlers`)."""
+    always = state.get_current_block().always
+    return any(getattr(task, "implicit", False) for block in always for task in getattr(block, "block", ()))
 
 
 def _up_the_stack(name: str, kind: type[Any]) -> Any:
