@@ -93,8 +93,9 @@ class Bodies:
         while self._bytes > MAX_INCOMING_BYTES:
             oldest, limit = self._coming.pop(next(iter(self._coming)))
             self._bytes -= len(oldest)
-            # It ends in a moment.
-            limit.reschedule(0)
+            # It ends in a moment, as one does whose own time is over.
+            if not limit.expired():
+                limit.reschedule(0)
 
 
 def _too_large(most: int) -> Rejection:
