@@ -271,4 +271,6 @@ class _Walk:
             value = self.variables.get(found.value.name.value, default)
         elif found is not None and isinstance(found.value, IntValueNode):
             value = _literal(found.value, most)
-        return min(max(value, 1), most) if type(value) is int else default
+        # JSON knows one kind of number: GraphQL takes 100.0 and 1e2 as well.
+        is_whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+        return int(min(max(value, 1), most)) if is_whole else default

@@ -8,19 +8,22 @@ import strawberry
 from runner.errors import BadInput, quoted
 from runner.limits import MAX_ID
 
+_NO_GLOBAL_ID = "{} is no id: use an `id` that this API gave you"
+_NO_ID = f"{_NO_GLOBAL_ID}, or the bare number"
+
 
 def global_id(type_name: str, number: int) -> strawberry.ID:
     """The global id of row `number` of a type."""
     return strawberry.ID(base64.b64encode(f"{type_name}:{number}".encode()).decode())
 
 
-def decode(raw: str) -> tuple[str, int]:
-    """(type name, row number) of a global id; BadInput if it is none."""
+def decode(raw: str, told: str = _NO_ID) -> tuple[str, int]:
+    """(type name, row number) of a global id; BadInput, as `told` has it, if it is none."""
     try:
         type_name, _, number = base64.b64decode(raw, validate=True).decode("ascii").partition(":")
     except (binascii.Error, UnicodeError, ValueError) as error:
-        raise _malformed(raw) from error
-    return type_name, _known(read_number(number), raw)
+        raise BadInput(told.format(quoted(raw))) from error
+    return type_name, _known(read_number(number), raw, told)
 
 
 def node_of(raw: str) -> tuple[str, int]:
@@ -28,7 +31,7 @@ def node_of(raw: str) -> tuple[str, int]:
     if raw.isascii() and raw.isdigit():
         message = f"{quoted(raw)} does not say of what it is the number: use an `id` that this API gave you, or job(id)"
         raise BadInput(f"{message} and server(id), which take a number too")
-    return decode(raw)
+    return decode(raw, _NO_GLOBAL_ID)
 
 
 def row_number(type_name: str, raw: str) -> int:
@@ -48,11 +51,7 @@ def read_number(text: str) -> int | None:
     return int(text)
 
 
-def _known(number: int | None, raw: str) -> int:
+def _known(number: int | None, raw: str, told: str = _NO_ID) -> int:
     if number is None:
-        raise _malformed(raw)
+        raise BadInput(told.format(quoted(raw)))
     return number
-
-
-def _malformed(raw: str) -> BadInput:
-    return BadInput(f"{quoted(raw)} is no id: use an `id` that this API gave you, or the bare number")

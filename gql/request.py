@@ -63,6 +63,11 @@ def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode
     told = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
     if not operations:
         message = "the document has no operation, only definitions of other kinds"
+    elif name is None and len(names) < len(operations):
+        # With a name for one of them the others would be refused all the same.
+        message = (
+            f"the document has {len(operations)} operations: one without a name must be alone, so give each a name"
+        )
     elif name is None:
         message = f"the document has {len(operations)} operations: name one of them in operationName ({told})"
     elif fitting:

@@ -65,21 +65,26 @@ def encode_text(data: bytes) -> bytes:
 
 
 def decode(data: str | bytes) -> dict[str, Any] | list[Any]:
-    """A JSON object or array, without NaN and infinities, which are no JSON and break other readers.
+    """A JSON object or array. Whatever is wrong with it is a JSONDecodeError."""
+    value = decode_value(data)
+    if not isinstance(value, dict | list):
+        raise json.JSONDecodeError("not an object", "", 0)
+    return value
+
+
+def decode_value(data: str | bytes) -> Any:  # noqa: ANN401 (JSON)
+    """Any JSON value, without NaN and infinities, which are no JSON and break other readers.
 
     Whatever is wrong with it is a JSONDecodeError.
     """
     try:
         text = data if isinstance(data, str) else data.decode()
         _check_values(text)
-        value = json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError:
         raise
     except (RecursionError, ValueError) as error:
         raise json.JSONDecodeError(str(error), "", 0) from error
-    if not isinstance(value, dict | list):
-        raise json.JSONDecodeError("not an object", "", 0)
-    return value
 
 
 def _check_values(text: str) -> None:

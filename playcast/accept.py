@@ -2,6 +2,8 @@
 
 import re
 
+from aiohttp import web
+
 _QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
@@ -19,18 +21,31 @@ def qualities(header: str) -> dict[str, float]:
     return found
 
 
+def members(request: web.Request, name: str) -> list[str]:
+    """The members of a header that is a list, in small letters; it may come in several lines: RFC 9110, 5.3."""
+    listed = ",".join(request.headers.getall(name, ())).split(",")
+    return [member for one in listed if (member := one.strip().lower())]
+
+
 def media_type(header: str | None, usual: str, *by_name: str) -> str | None:
     """The type that a client gets: `usual`, or one of `by_name` that it names and likes no less; None if it takes none.
 
-    Wildcards stand for `usual` alone, and so does a header that is missing.
+    Wildcards stand for `usual` as long as that is taken, and so does a header that is missing.
     """
     asked = qualities(header) if header is not None and header.strip() else {"*/*": 1.0}
-    ranges = (usual, f"{usual.partition('/')[0]}/*", "*/*")
-    quality = next((asked[one] for one in ranges if one in asked), 0.0)
+    quality = _quality(asked, usual)
     for kind in by_name:
         if asked.get(kind, 0.0) > 0 and asked[kind] >= quality:
             return kind
-    return usual if quality > 0 else None
+    if quality > 0:
+        return usual
+    return next((kind for kind in by_name if _quality(asked, kind) > 0), None)
+
+
+def _quality(asked: dict[str, float], kind: str) -> float:
+    """How much a type is liked, by the most exact of what names it."""
+    ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
+    return next((asked[one] for one in ranges if one in asked), 0.0)
 
 
 def takes_gzip(header: str | None) -> bool:

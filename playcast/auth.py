@@ -10,8 +10,8 @@ from playcast.connection import trust
 from playcast.graphiql import is_visit
 from playcast.problems import Rejection
 from playcast.session import Sessions, is_foreign
-from playcast.settings import is_loopback
 from playcast.tally import Tally
+from playcast.texts import is_loopback
 from playcast.tries import Tries
 from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
 

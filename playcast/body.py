@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gql.pace import pace
 from gql.wire import decode
+from playcast.accept import members
 from playcast.problems import Rejection
 
 SMALL_BYTES = 64 * 1024
@@ -48,8 +49,8 @@ class Bodies:
     async def _read(self, request: web.Request, most: int) -> bytes:
         if (request.content_length or 0) > most:
             raise _too_large(most)
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            # Only now: who is refused is not asked for its body.
+        if "100-continue" in members(request, "Expect") and request.version >= HttpVersion11:
+            # Only now: who is refused is not asked for its body. Clients of HTTP/1.0 know no such answer.
             await request.writer.write(_CONTINUE)
             request.writer.output_size = 0
         try:
@@ -93,8 +94,9 @@ class Bodies:
         while self._bytes > MAX_INCOMING_BYTES:
             oldest, limit = self._coming.pop(next(iter(self._coming)))
             self._bytes -= len(oldest)
-            # It ends in a moment.
-            limit.reschedule(0)
+            # It ends in a moment, as one does whose own time is over.
+            if not limit.expired():
+                limit.reschedule(0)
 
 
 def _too_large(most: int) -> Rejection:

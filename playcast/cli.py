@@ -21,6 +21,7 @@ from playcast.pruning import prune, show_what_would_go
 from playcast.seed import read_seed, seed
 from playcast.server import serve, set_up_logging
 from playcast.settings import Settings
+from playcast.texts import in_one_line
 from playcast.working import work
 from runner.errors import PlaycastError
 from runner.logs import parse_cursor
@@ -48,7 +49,7 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except PlaycastError as error:
-        typer.echo(f"playcast: {error}", err=True)
+        typer.echo(f"playcast: {in_one_line(str(error))}", err=True)
         sys.exit(2)
     sys.exit(0)
 
@@ -67,7 +68,7 @@ def _options(
 ) -> None:
     set_up_logging()
     for name in settings.unknown_names(os.environ):
-        typer.echo(f"playcast: warning: {name} is not a setting; docs/settings.md lists them", err=True)
+        typer.echo(f"playcast: warning: {in_one_line(name)} is not a setting; docs/settings.md lists them", err=True)
 
 
 def _run(work: Coroutine[Any, Any, int]) -> NoReturn:

@@ -1,8 +1,11 @@
 """Running the app: listen, say so, stop cleanly on the first SIGINT or SIGTERM."""
 
 import asyncio
+import errno
 import gc
 import logging
+import os
+import socket
 import sys
 import warnings
 from collections.abc import Awaitable, Callable
@@ -15,6 +18,7 @@ from playcast.listener import Listener
 from playcast.seldom import SeldomFilter
 from playcast.settings import Settings
 from playcast.stopping import see_off, stop_asked
+from playcast.texts import bracketed
 from runner.errors import PlaycastError
 
 SHUTDOWN_SECONDS = 5.0
@@ -25,6 +29,8 @@ COLLECT_AFTER = (10000, 20, 20)
 # A client that leaves ends its query in the middle. What graphql-core had not begun by then is never begun, and Python
 # would say so in the server's log each time.
 _NEVER_BEGUN = r"coroutine '(\w*Executor|GraphQLCoreConverter)\..*' was never awaited"
+# What the system says of an address that no interface here has, or that it has no such network for.
+_NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENODEV})
 Started = Callable[[str], Awaitable[None]]
 
 
@@ -62,8 +68,20 @@ async def _listen(listener: Listener, settings: Settings) -> int:
     try:
         return await listener.open(settings.host, settings.port)
     except OSError as error:
-        message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PLAYCAST_PORT to another"
-        raise PlaycastError(message) from error
+        raise PlaycastError(_no_listening(settings, error)) from error
+
+
+def _no_listening(settings: Settings, error: OSError) -> str:
+    """Why nobody can listen there, and which setting is to blame."""
+    if isinstance(error, socket.gaierror) or error.errno in _NO_ADDRESS:
+        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        return (
+            f"PLAYCAST_HOST: {settings.host} is not an address of this machine ({why}): "
+            "name one that is, such as 127.0.0.1, or 0.0.0.0 for all of them"
+        )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"PLAYCAST_PORT: this account may not listen on port {settings.port}: name one from 1024 on"
+    return f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PLAYCAST_PORT to another"
 
 
 async def _until(stop: asyncio.Event, started: Started | None, address: str) -> None:
@@ -84,7 +102,7 @@ async def _until(stop: asyncio.Event, started: Started | None, address: str) -> 
 
 def _address(settings: Settings, port: int) -> str:
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{bracketed(host)}:{port}"
 
 
 def set_up_logging() -> None:

@@ -1,34 +1,38 @@
 """Settings: the only place that reads the environment. docs/settings.md describes each one."""
 
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Self
 from urllib.parse import unquote
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from runner.errors import PlaycastError, quoted
+from playcast.texts import (
+    NOT_UTF8,
+    SPLIT_BY_ANSIBLE,
+    bracketed,
+    check_host,
+    check_path,
+    check_text,
+    check_token,
+    check_url,
+    is_loopback,
+    shown,
+)
+from runner.errors import PlaycastError
 from runner.limits import MAX_ROWS, MAX_TIMEOUT_SECONDS
 from runner.retention import Retention
 from runner.spellings import Masking, masking
+from runner.system_errors import explained
 
 PREFIX = "PLAYCAST_"
 _SECRETS = ("token", "secret_key", "mask_words")
 _MIN_TOKEN = 8
 _MOST_DAYS = 36500
-
-
-# What ansible makes of these in the paths of an inventory and of a configuration, whatever the quotes.
-_SPLIT_BY_ANSIBLE = {
-    ",": "a comma, at which ansible takes it for a list of hosts",
-    "$": "a dollar sign, which ansible takes for the start of a variable",
-}
 
 
 class LauncherMode(StrEnum):
@@ -124,12 +128,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        self._check_texts()
         self.data_dir = self.data_dir.absolute()
         self._jobs_named_by = "jobs_dir" if self.jobs_dir.parts else "data_dir"
         self.jobs_dir = self.jobs_dir.absolute() if self.jobs_dir.parts else self.data_dir / "jobs"
         self.ansible_dir = self.ansible_dir.absolute() if self.ansible_dir.parts else shipped_ansible_dir()
         self.database_url = self.database_url or url_of(self.data_dir / "playcast.sqlite3")
-        self.url = self.url.rstrip("/") or f"http://{_bracketed(self.host)}:{self.port}"
+        self.url = self.url.rstrip("/") or f"http://{bracketed(self.host)}:{self.port}"
         if self.embedded and self.serve_jobs is False:
             message = "PLAYCAST_SERVE_JOBS: with SQLite the server alone can run jobs; leave it out, or use PostgreSQL"
             raise ValueError(message)
@@ -139,14 +144,23 @@ class Settings(BaseSettings):
         if self.token is not None and (len(self.token) < _MIN_TOKEN or not self.token.isascii()):
             message = f"PLAYCAST_TOKEN needs at least {_MIN_TOKEN} plain characters"
             raise ValueError(message)
+        if self.token is not None:
+            check_token(_named("token"), self.token)
         return self
+
+    def _check_texts(self) -> None:
+        """ValueError that names a text which does not fit where it goes."""
+        check_host(_named("host"), self.host)
+        check_text(_named("worker"), self.worker)
+        if self.url:
+            check_url(_named("url"), self.url)
 
     def check_paths(self) -> None:
         """PlaycastError if a path has a character that cannot be used there. Who only calls a server has none."""
         for name, path in self._paths():
-            _check_path(name, path)
-        _check_path(self._jobs_named_by, self.jobs_dir, _SPLIT_BY_ANSIBLE)
-        _check_path("ansible_dir", self.ansible_dir, _SPLIT_BY_ANSIBLE)
+            check_path(_named(name), path)
+        check_path(_named(self._jobs_named_by), self.jobs_dir, SPLIT_BY_ANSIBLE)
+        check_path(_named("ansible_dir"), self.ansible_dir, SPLIT_BY_ANSIBLE)
 
     def _paths(self) -> Iterator[tuple[str, Path]]:
         """Every path that is set, by its setting."""
@@ -161,23 +175,28 @@ class Settings(BaseSettings):
         value: str | None = getattr(self, name)
         file: Path | None = getattr(self, f"{name}_file")
         if value is not None and file is not None:
-            message = f"set {PREFIX}{name.upper()} or {PREFIX}{name.upper()}_FILE, not both"
+            message = f"set {_named(name)} or {_named(name)}_FILE, not both"
             raise ValueError(message)
         if file is None:
             return value
         try:
             content = file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            message = f"{PREFIX}{name.upper()}_FILE: {file} cannot be read ({error})"
+        except (OSError, UnicodeError) as error:
+            # Without the path, which is there already.
+            why = explained(OSError(error.errno, error.strerror)) if isinstance(error, OSError) else "it is not UTF-8"
+            message = f"{_named(name)}_FILE: {shown(file)} cannot be read ({why})"
             raise ValueError(message) from error
         if not content:
-            message = f"{PREFIX}{name.upper()}_FILE: {file} is empty"
+            message = f"{_named(name)}_FILE: {shown(file)} is empty"
             raise ValueError(message)
         return content
 
     def _check_mask_words(self) -> None:
-        """ValueError that names the lines whose words no log would hide; it does not show them."""
-        lines = enumerate((self.mask_words or "").splitlines(), 1)
+        """ValueError that names the lines whose words no log would hide, or could hold; it does not show them."""
+        lines = list(enumerate((self.mask_words or "").splitlines(), 1))
+        if broken := [str(number) for number, line in lines if not _is_utf8(line)]:
+            message = f"PLAYCAST_MASK_WORDS: line {', '.join(broken)} {NOT_UTF8}: write it as UTF-8"
+            raise ValueError(message)
         shown = [str(number) for number, line in lines if line.strip() and masking(line) is Masking.NOWHERE]
         if shown:
             message = (
@@ -212,27 +231,13 @@ class Settings(BaseSettings):
         return is_loopback(self.host)
 
 
-def _check_path(name: str, path: Path, refused: Mapping[str, str] = MappingProxyType({})) -> None:
-    """PlaycastError that names the first character of a path that cannot be used, and why."""
-    text = str(path)
-    for character in text:
-        if "\udc80" <= character <= "\udcff":
-            why = "has bytes that are not UTF-8, which neither the database nor the API can hold"
-        elif not character.isprintable():
-            why = f"has the character {character!r}, which would break lines of logs and of ansible's files"
-        elif character in refused:
-            why = f"has {refused[character]}"
-        else:
-            continue
-        raise PlaycastError(f"{PREFIX}{name.upper()}: the path {quoted(text, 200)} {why}: name a path without that")
+def _named(name: str) -> str:
+    """A setting as the environment has it."""
+    return PREFIX + name.upper()
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine and nothing else; only a whole address counts, not 127.0.0.1.example.org."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def file_of(url: str) -> Path:
@@ -243,10 +248,6 @@ def file_of(url: str) -> Path:
 def url_of(file: Path) -> str:
     """The SQLite URL of a file, whatever characters its path has."""
     return f"sqlite://{str(file).replace('%', '%25').replace('?', '%3F')}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def shipped_ansible_dir() -> Path:

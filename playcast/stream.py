@@ -18,7 +18,7 @@ from gql.errors import RequestError
 from gql.request import is_refused, told_of
 from gql.schema import PlaycastSchema, may_be_large
 from gql.sharing import Encoded
-from gql.wire import decode, encode, encode_in_turns
+from gql.wire import decode_value, encode, encode_in_turns
 from playcast.accept import media_type
 from playcast.auth import STREAM_PATH, VIEWER
 from playcast.body import Bodies
@@ -95,7 +95,7 @@ class EventStreams:
         given["operationName"] = given.get("operationName") or None
         for name in ("variables", "extensions"):
             try:
-                given[name] = decode(given.get(name) or "{}")
+                given[name] = decode_value(given.get(name) or "{}")
             except json.JSONDecodeError as error:
                 raise Rejection(400, f"{name}: this is not JSON: {error}") from error
         return Operation.of(given)

@@ -84,9 +84,13 @@ async def _written(message: Mapping[str, object]) -> bytes | None:
     return await encode_in_turns(message, message) if may_be_large(payload.get("extensions")) else None
 
 
+def _is_version_13(request: web.Request) -> bool:
+    return request.headers.get("Sec-WebSocket-Version", "").strip() == "13"
+
+
 def _no_handshake(request: web.Request) -> Rejection:
     """What is said to who asks for a WebSocket in a way that none can be opened."""
-    if request.headers.get("Sec-WebSocket-Version", "").strip() != "13":
+    if not _is_version_13(request):
         headers = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
         return Rejection(426, "open the WebSocket with Sec-WebSocket-Version: 13", headers=headers)
     return Rejection(400, "this is not the handshake of a WebSocket: see RFC 6455, 4.2.1")
@@ -122,7 +126,8 @@ class PlaycastView(GraphQLView[Context, None]):
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """A socket, GraphiQL, or what to do instead."""
-        if request.method == "GET" and self.is_websocket_request(request):
+        # aiohttp takes the drafts before the RFC as well.
+        if request.method == "GET" and self.is_websocket_request(request) and _is_version_13(request):
             context = self._context(request.get(VIEWER))
             self._requests[context] = request
             try:

@@ -102,6 +102,37 @@ async def test_of_too_many_bytes_the_oldest_go(api: Api, monkeypatch: pytest.Mon
         writer.close()
 
 
+async def test_one_whose_time_is_over_just_then_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MAX_INCOMING_BYTES", 10)
+    every = bodies.Bodies()
+    ready, there = asyncio.Event(), asyncio.Event()
+
+    async def late() -> None:
+        async with asyncio.timeout(60) as limit:
+            with every._reading(limit) as body:
+                every._add(body, b"x" * 9)
+                await ready.wait()
+                # It is over in this round of the event loop, and it hears so in the next one.
+                asyncio.get_running_loop().call_soon(there.set)
+                limit.reschedule(0)
+                await asyncio.sleep(60)
+
+    async def other() -> int:
+        async with asyncio.timeout(60) as limit:
+            with every._reading(limit) as body:
+                ready.set()
+                await there.wait()
+                every._add(body, b"y" * 5)
+                # The next one finds it gone, with all its bytes.
+                every._add(body, b"y" * 5)
+                return len(body)
+
+    # The late one is the older of them.
+    first, second = await asyncio.gather(late(), other(), return_exceptions=True)
+    assert (type(first), second) == (TimeoutError, 10)
+    assert (every._bytes, every._coming) == (0, {})
+
+
 async def test_who_is_refused_is_not_asked_for_a_body(start_app: StartApp) -> None:
     api = await start_app(token=TOKEN)
     expects = ("Content-Length: 100000", "Expect: 100-continue", "Connection: close")

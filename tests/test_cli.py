@@ -102,6 +102,18 @@ def test_a_bad_seed_file_is_one_line(command: Callable[..., Result], tmp_path: P
     [
         (("serve",), {"port": "many"}, "PLAYCAST_PORT: Input should be a valid integer"),
         (("serve",), {"host": "192.0.2.1"}, "PLAYCAST_TOKEN: 192.0.2.1 can be reached from other machines"),
+        (("serve",), {"host": "a..b"}, 'PLAYCAST_HOST: "a..b" is not a valid host: name an address of this machine'),
+        (
+            ("migrate",),
+            {"host": "127.0.0.1\n"},
+            r"""PLAYCAST_HOST: "127.0.0.1\n" has the character '\n'""",
+        ),
+        (("serve",), {"host": "192.0.2.1", "token": "long enough"}, "PLAYCAST_HOST: 192.0.2.1 is not an address of"),
+        (
+            ("serve",),
+            {"token_file": "/a\udcff\n"},
+            r"PLAYCAST_TOKEN_FILE: /a\udcff\n cannot be read (it does not",
+        ),
         (("serve",), {"token": "short"}, "PLAYCAST_TOKEN needs at least 8 plain characters"),
         (("serve",), {"token_file": "/nowhere"}, "PLAYCAST_TOKEN_FILE: /nowhere cannot be read"),
         (("serve",), {"secret_key": "nokey"}, "the secret key is not a Fernet key"),

@@ -89,6 +89,34 @@ def test_sizes_in_variables() -> None:
     for odd in (None, "3", True, 2.5, [3], {"n": 1}):
         assert cost(query, n=odd, m=2) == 50 + 100
     assert cost(query, n=10**30, m=10**30) == 100 + 10_000
+    for odd in (float("inf"), float("nan"), -float("inf")):
+        assert cost(query, n=odd, m=2) == 50 + 100
+
+
+@pytest.mark.parametrize(
+    ("written", "counts"),
+    [("3.0", 3), ("100.0", 100), ("1e2", 100), ("1E+1", 10), ("2.50e1", 25), ("-0.0", 1), ("-7.0", 1), ("1e300", 100)],
+)
+async def test_a_whole_number_counts_however_it_is_written(api: Api, written: str, counts: int) -> None:
+    query = "query($n: Int) { servers(first: $n) { nodes { id } } }"
+    assert cost(query, n=json.loads(written)) == counts
+    body = f'{{"query": {json.dumps(query)}, "variables": {{"n": {written}}}}}'
+    async with api.client.post("/graphql", data=body, headers={"Content-Type": "application/json"}) as response:
+        told = await response.json()
+    # What is counted for is what is given.
+    if "errors" not in told:
+        assert told["extensions"]["cost"]["estimated"] == counts
+
+
+async def test_a_size_written_with_a_point_is_no_way_around(api: Api) -> None:
+    query = (
+        "query($n: Int, $m: Int) { servers(first: $n) { nodes { jobs(first: $m) { nodes { id } } } } "
+        'job(id: "1") { log(maxBytes: $b) { cursor } } }'
+    ).replace("$m: Int", "$m: Int, $b: Int")
+    for variables in ({"n": 100.0, "m": 1e2, "b": 1}, {"n": 1, "m": 1, "b": float(2**20)}):
+        assert cost(query, **variables) == cost(query, **{name: int(value) for name, value in variables.items()})
+    told = await api.raw(query, n=100.0, m=100.0, b=1)
+    assert (told["errors"][0]["extensions"]["code"], told["data"]) == ("COST_LIMIT_EXCEEDED", None)
 
 
 def beyond(name: str) -> tuple[str, str]:

@@ -32,6 +32,10 @@ REFUSED: dict[str, tuple[JSON, str, str]] = {
     "two mutations": ({"query": BOTH}, RESOLVE,
                       "the document has 2 operations: name one of them in operationName (A, B)"),
     "null name": ({"query": BOTH, "operationName": None}, RESOLVE, "the document has 2 operations: name one of them"),
+    "no names": ({"query": f"{VIEWER} {VIEWER}"}, RESOLVE,
+                 "the document has 2 operations: one without a name must be alone, so give each a name"),
+    "a name and none": ({"query": f"query A {VIEWER} {VIEWER} {VIEWER}", "operationName": None}, RESOLVE,
+                        "the document has 3 operations: one without a name must be alone, so give each a name"),
     "unknown name": ({"query": BOTH, "operationName": "C"}, RESOLVE,
                      'the document has no operation called "C"; it has A, B'),
     "name in another case": ({"query": BOTH, "operationName": "a"}, RESOLVE,
@@ -278,7 +282,7 @@ OLD, NEW_TYPE = "application/json", "application/graphql-response+json"
         (f"{NEW_TYPE}, application/graphql+json, {OLD}, text/event-stream, multipart/mixed", NEW_TYPE),
         (f"{NEW_TYPE};charset=utf-8;q=1.000", NEW_TYPE), (f"{OLD};q=0, {NEW_TYPE}", NEW_TYPE),
         ("text/event-stream", None), ("text/html", None), (f"{OLD};q=0", None), ("*/*;q=0", None),
-        (f"{OLD};q=0, */*", None), (f"{NEW_TYPE};q=0.0, text/html", None), (f"{OLD};q=x", None), ("json", None),
+        (f"{OLD};q=0, */*", NEW_TYPE), (f"{NEW_TYPE};q=0.0, text/html", None), (f"{OLD};q=x", None), ("json", None),
     ],
 )  # fmt: skip
 async def test_the_type_of_an_answer(api: Api, data_dir: Path, accept: str | None, kind: str | None) -> None:
