@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from tortoise.functions import Count
 from tortoise.queryset import QuerySet
 
 from gql.connection import Window
@@ -150,19 +149,19 @@ async def job_hosts(job_ids: Sequence[int]) -> dict[int, list[JobHost]]:
 
 
 async def _each(job_ids: Sequence[int], rows: QuerySet[JobHost]) -> AsyncIterator[JobHost]:
-    """The rows of jobs, in the order of their ids for each; a statement reads about ROWS_AT_ONCE, of whole jobs."""
-    counted = JobHost.filter(job_id__in=list(job_ids)).group_by("job_id").annotate(rows=Count("id"))
-    parts: list[list[int]] = []
-    room = 0
-    for job_id, hosts in await counted.values_list("job_id", "rows"):
-        if hosts > room:
-            parts.append([])
-            room = ROWS_AT_ONCE
-        parts[-1].append(job_id)
-        room -= hosts
-    for part in parts:
-        for row in await rows.filter(job_id__in=part).order_by("id"):
+    """The rows of jobs, in the order of their ids for each; a statement reads about ROWS_AT_ONCE."""
+    left = sorted(job_ids)
+    while left:
+        # In the order of the index: by their ids alone, all that are left would be read and sorted each time.
+        some = await rows.filter(job_id__in=left).order_by("job_id", "id").limit(ROWS_AT_ONCE)
+        for row in some:
             yield row
+        if len(some) < ROWS_AT_ONCE:
+            return
+        last = some[-1]
+        for row in await rows.filter(job_id=last.job_id, id__gt=last.id).order_by("id"):
+            yield row
+        left = [job_id for job_id in left if job_id > last.job_id]
 
 
 async def holders(server_ids: Sequence[int]) -> dict[int, ProvisionJob | None]:
