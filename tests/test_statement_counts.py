@@ -133,11 +133,11 @@ async def test_a_list_of_servers(api: Asking) -> None:
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 119, 120, 121])
 async def test_hosts_of_many_jobs_are_those_of_each(api: Asking, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr("gql.loaders.ROWS_AT_ONCE", rows)
-    data, _ = await api.ask("{ jobs(first: 60) { nodes { number hosts { host } servers { name } } } }")
+    data, _ = await api.ask("{ jobs(first: 60) { nodes { number hosts { name } servers { name } } } }")
     for node in data["jobs"]["nodes"]:
         first = (node["number"] - 1) % ROWS + 1
         both = [first, first % ROWS + 1]
-        assert [host["host"] for host in node["hosts"]] == [f"srv-{number}" for number in both]
+        assert [host["name"] for host in node["hosts"]] == [f"s{number}" for number in both]
         assert [server["name"] for server in node["servers"]] == [f"s{number}" for number in both]
 
 
