@@ -137,7 +137,7 @@ async def test_hosts_of_many_jobs_are_those_of_each(api: Asking, monkeypatch: py
     for node in data["jobs"]["nodes"]:
         first = (node["number"] - 1) % ROWS + 1
         both = [first, first % ROWS + 1]
-        assert [host["name"] for host in node["hosts"]] == [f"s{number}" for number in both]
+        assert [host["name"] for host in node["hosts"]] == [f"srv-{number}" for number in both]
         assert [server["name"] for server in node["servers"]] == [f"s{number}" for number in both]
 
 
