@@ -187,8 +187,7 @@ class Blocks:
             for span in pieces.spans(text, max(begin, place + 4 - pieces.need, 0), place + 1, covered):
                 yield span
                 covered = span[1]
-                begin = max(begin, pieces.next_start(text, covered))
-            asked[number] = max(begin, place + 1), covered
+            asked[number] = max(place + 1, pieces.next_start(text, covered)), covered
 
     def _run_at(self, text: bytes, place: int, stands: int, seen: dict[int, int]) -> Iterator[Span]:
         """The piece around a block at `place` that stands there in the text of all runs, if it is long enough."""

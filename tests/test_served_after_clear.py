@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.events import Bench
+from tests.test_served import play
 
 FAIL = "{name: Break, fail: {msg: boom}, when: inventory_hostname == 'a'}"
 AWAY = (
@@ -15,12 +16,6 @@ AWAY = (
 CLEAR = "{meta: clear_host_errors}"
 LAST = "{name: Last, debug: {msg: x}}"
 SHOUT = "{name: Shout, command: 'true', notify: Clear}"
-
-
-def play(*tasks: str, hosts: str = "all", **keys: str) -> str:
-    """A play without facts; `keys` are further lines of it."""
-    lines = [f"- hosts: {hosts}", "  gather_facts: false", *(f"  {key}: {value}" for key, value in keys.items())]
-    return "\n".join([*lines, "  tasks:", *(f"    - {task}" for task in tasks)]) + "\n"
 
 
 class Case(NamedTuple):
