@@ -25,8 +25,8 @@ SHUTDOWN_SECONDS = 5.0
 SWITCH_SECONDS = 0.001
 # Python's own figures are for programs with less in their hands: a long answer is made of a million objects, and the
 # collector would go through all of them again and again. What the second figure lets gather is gone through in one go,
-# in which all wait; with less of it, more that is garbage lives until all is gone through.
-COLLECT_AFTER = (10000, 20, 20)
+# in which all wait; so it is small, and what stands in a circle may live until all is gone through, after the third.
+COLLECT_AFTER = (10000, 5, 80)
 # A client that leaves ends its query in the middle. What graphql-core had not begun by then is never begun, and Python
 # would say so in the server's log each time.
 _NEVER_BEGUN = r"coroutine '(\w*Executor|GraphQLCoreConverter)\..*' was never awaited"

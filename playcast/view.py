@@ -97,10 +97,18 @@ def _no_handshake(request: web.Request) -> Rejection:
 
 
 async def _let_go(request: web.Request) -> None:
-    """End what keeps a socket in memory whose client has left without a word: its heartbeat, for 20 seconds."""
-    socket = request.get(SOCKET)
-    if socket is not None and not socket.closed:
+    """End what keeps a socket in memory, with all that has come and was not read, until the garbage is collected.
+
+    That is its heartbeat, its request, and the frames of the error that it ended with.
+    """
+    socket = request.pop(SOCKET, None)
+    if socket is None:
+        return
+    if not socket.closed:
         await socket.close(code=WSCloseCode.ABNORMAL_CLOSURE)
+    error = socket.exception()
+    if error is not None:
+        error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
 class PlaycastView(GraphQLView[Context, None]):

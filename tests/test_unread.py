@@ -81,3 +81,18 @@ async def test_nothing_is_kept_for_who_has_read_it(data_dir: Path, ansible_dir: 
         # Each of these answers was six mebibytes, and all connections are still open.
         assert max(grown) - grown[4] < 40 * MEBIBYTE
         assert (await door.refused())["open"] >= len(clients)
+
+
+async def test_nothing_is_kept_of_a_socket_whose_client_has_left(data_dir: Path, ansible_dir: Path) -> None:
+    """Neither it nor the pings that it had not answered: it stands in no circle that only the collector would find."""
+    async with server(data_dir, ansible_dir, {"server__COLLECT_AFTER": (0, 0, 0)}) as door:
+        process = psutil.Process(door.served.process.pid)
+        pings = handshake(Attack("", 0, 0, TOKEN)) + framed(*({"type": "ping"} for _ in range(20_000)))
+        grown = []
+        for _ in range(120):
+            client = await door.connect(pings)
+            assert await client.status() == 101
+            client.transport.abort()
+            await door.until(lambda refused: refused["open"] == 1)
+            grown.append(process.memory_info().rss)
+        assert grown[-1] - grown[20] < 5 * MEBIBYTE
