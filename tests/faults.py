@@ -43,6 +43,10 @@ PLAYBOOK = """
 GRACE = 20
 HELD = "SELECT count(*) FROM server_lock"
 RUNNING = "SELECT id FROM provision_job WHERE status = 'RUNNING' AND worker = ANY($1)"
+HELD_UP = """
+SELECT pid, application_name, state, wait_event, now() - xact_start AS since, pg_blocking_pids(pid) AS by, query
+FROM pg_stat_activity WHERE datname = current_database() AND xact_start < now() - interval '3 seconds'
+"""
 
 
 @dataclass
@@ -177,17 +181,26 @@ class Faults:
     async def cut_off(self, *workers: str) -> None:
         """Note what these workers run, now that they cannot take anything more, and wait until it is judged lost."""
         await asyncio.sleep(2)
-        async with asyncio.timeout(6 * LEASE_SECONDS):
-            # What one of them has begun to claim may show only now.
-            while jobs := await self.running(*workers):
-                self.may_be_lost |= jobs
-                await asyncio.sleep(0.2)
+        deadline = time.monotonic() + 6 * LEASE_SECONDS
+        # What one of them has begun to claim may show only now.
+        while jobs := await self.running(*workers):
+            self.may_be_lost |= jobs
+            assert time.monotonic() < deadline, (jobs, await self.held_up())
+            await asyncio.sleep(0.2)
 
     async def running(self, *workers: str) -> set[int]:
         """What these workers run now."""
         connection = await asyncpg.connect(plain_url(self.cluster.url))
         try:
             return {row["id"] for row in await connection.fetch(RUNNING, list(workers))}
+        finally:
+            await connection.close()
+
+    async def held_up(self) -> list[dict[str, Any]]:
+        """What the database has been doing for long, and for whom it waits."""
+        connection = await asyncpg.connect(plain_url(self.cluster.url))
+        try:
+            return [dict(row) for row in await connection.fetch(HELD_UP)]
         finally:
             await connection.close()
 
