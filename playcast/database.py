@@ -18,7 +18,7 @@ from playcast.opening import opening
 from playcast.postgres import CONNECT_SECONDS, migrating, pool_of
 from playcast.settings import file_of
 from runner.errors import PlaycastError
-from runner.lease import LEASE_SECONDS
+from runner.lease import STANDSTILL_SECONDS
 
 MODELS = ["models", "aerich.models"]
 # `wal_autocheckpoint`, in pages: a commit moves the write-ahead log itself only if `checkpoint.py` does not get to it.
@@ -36,8 +36,8 @@ SQLITE = {
 # Migrations have no such limit.
 _PATIENCE = {"timeout": CONNECT_SECONDS, "command_timeout": 60.0}
 # Of PostgreSQL, in milliseconds: a process that stands still in the middle of a transaction keeps its locks, and with
-# that of admission all the others waiting. It is to be over before its lease is, or nobody could be judged.
-_STANDSTILL = {"idle_in_transaction_session_timeout": f"{LEASE_SECONDS / 3 * 1000:.0f}"}
+# that of admission all the others waiting. runner.holdup ends those that PostgreSQL takes for being at work.
+_STANDSTILL = {"idle_in_transaction_session_timeout": f"{STANDSTILL_SECONDS * 1000:.0f}"}
 _SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "asyncpg": "postgres"}
 
 

@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import procrastinate
 import psycopg
@@ -23,7 +24,7 @@ from models import JobStatus, ProvisionJob
 from models.transaction import transaction
 from runner.admission import alone
 from runner.dispatch import Run
-from runner.lease import LEASE_SECONDS
+from runner.lease import LEASE_SECONDS, STANDSTILL_SECONDS
 from runner.slots import Slots
 
 QUEUE = "playcast"
@@ -134,6 +135,7 @@ class ProcrastinateDispatcher:
             # Else the pool would try more and more rarely while the database is away.
             reconnect_timeout=RECONNECT_SECONDS,
             kwargs=_CALLED,
+            configure=_patient,
         )
         app = procrastinate.App(connector=connector)
         app.task(name=TASK, queue=QUEUE)(start)
@@ -192,6 +194,12 @@ class ProcrastinateDispatcher:
             for row in await tx.execute_query_dict(_UNTOLD, [QUEUE, UNTOLD_SECONDS]):
                 await self.enqueue(tx, row["id"], row["priority"])
                 log.warning("a job that nobody was told of is queued again", job=row["id"])
+
+
+async def _patient(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Let PostgreSQL end a transaction of the engine that stands still: its entry would be kept from all the others."""
+    await connection.execute(f"SET idle_in_transaction_session_timeout = {STANDSTILL_SECONDS * 1000:.0f}")
+    await connection.commit()
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from tortoise.exceptions import BaseORMException
 
 from runner import moves
 from runner.engine import Engine
+from runner.holdup import end_holdups
 from runner.lease import HEARTBEAT_SECONDS, LEASE_SECONDS
 
 _LOST = """
@@ -56,8 +57,9 @@ class Watch:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def look(self) -> None:
-        """Judge whoever is lost, and free what has been held for long enough."""
+        """End who keeps others waiting, judge whoever is lost, and free what has been held for long enough."""
         database, now = get_connection("default"), time.monotonic()
+        await end_holdups(database)
         lost = await database.execute_query_dict(_LOST, [LEASE_SECONDS])
         if self._up_since is None or now - self._looked_at > 2 * HEARTBEAT_SECONDS + LEASE_SECONDS / 3:
             # Or this process stood still itself, perhaps with the whole machine.

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import get_connection
 from tortoise.exceptions import DBConnectionError, IntegrityError
@@ -20,8 +21,9 @@ from playcast.database import dialect, opened
 from playcast.postgres import plain_url
 from runner import moves
 from runner.admission import _ADVISORY_LOCK, alone
+from runner.holdup import end_holdups
 from runner.joblists import JobQuery, count_jobs, newest_jobs
-from runner.lease import LEASE_SECONDS
+from runner.lease import HEARTBEAT_SECONDS, LEASE_SECONDS, STANDSTILL_SECONDS
 from runner.logs import read_range
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import OUTCOMES, Fleet, append_runs, fleet_on
@@ -184,12 +186,8 @@ async def test_who_stands_still_in_a_transaction_keeps_nobody_waiting(postgres_u
     async def stand_still() -> None:
         async with transaction() as tx:
             await alone(tx)
-            await Server.create(name="new", host="h", port=1, user="u", auth="LOCAL", variables={})
-            # Another process: it gets the lock of admission though this one has not said another word.
-            other = await asyncpg.connect(plain_url(url))
-            async with asyncio.timeout(LEASE_SECONDS):
-                await other.execute(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})")
-            await other.close()
+            await new_server()
+            await admission(url)
             await Server.all().count()
 
     async with opened(url):
@@ -197,3 +195,69 @@ async def test_who_stands_still_in_a_transaction_keeps_nobody_waiting(postgres_u
             await stand_still()
         assert await Server.all().count() == 0
         await nothing_is_held()
+
+
+async def new_server() -> None:
+    await Server.create(name="new", host="h", port=1, user="u", auth="LOCAL", variables={})
+
+
+async def admission(url: str) -> None:
+    """What another process does: it gets the lock of admission though this one says not another word."""
+    other = await asyncpg.connect(plain_url(url))
+    async with asyncio.timeout(LEASE_SECONDS):
+        await other.execute(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})")
+    await other.close()
+
+
+async def half_a_statement(tx: BaseDBAsyncClient) -> None:
+    """A client that stands still between the two halves of a statement: PostgreSQL has prepared it, and waits."""
+    await cast("Any", tx)._connection.prepare("SELECT count(*) FROM server")
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("writes", [True, False])
+async def test_nor_who_stands_still_within_a_statement(postgres_url: str, *, writes: bool) -> None:
+    url = await emptied_database(postgres_url)
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await end_holdups(get_connection("default"))
+
+    async def stand_still() -> None:
+        async with transaction() as tx:
+            await alone(tx)
+            if writes:
+                await new_server()
+            await half_a_statement(tx)
+            await admission(url)
+            await Server.all().count()
+
+    async with opened(url):
+        looking = asyncio.create_task(look())
+        with pytest.raises(DBConnectionError):
+            await stand_still()
+        assert await Server.all().count() == 0
+        await nothing_is_held()
+        looking.cancel()
+
+
+@pytest.mark.postgres
+async def test_who_reads_slowly_or_is_in_nobodys_way_is_left_alone(postgres_url: str) -> None:
+    url = await emptied_database(postgres_url)
+    async with opened(url):
+        reader, writer, waiter = [await asyncpg.connect(plain_url(url)) for _ in range(3)]
+        await reader.execute("BEGIN; LOCK TABLE server IN ACCESS SHARE MODE")
+        await reader.prepare("SELECT 1")
+        await writer.execute("BEGIN; SELECT txid_current()")
+        await writer.prepare("SELECT 1")
+        waiting = asyncio.create_task(waiter.execute("BEGIN; LOCK TABLE server; ROLLBACK"))
+        await asyncio.sleep(STANDSTILL_SECONDS + 1)
+        await end_holdups(get_connection("default"))
+        assert [await one.fetchval("SELECT 1") for one in (reader, writer)] == [1, 1]
+        assert not waiting.done()
+        for one in (reader, writer):
+            await one.execute("ROLLBACK")
+            await one.close()
+        await waiting
+        await waiter.close()

@@ -20,6 +20,7 @@ from playcast.database import migrate, opened
 from playcast.postgres import plain_url
 from runner.admission import alone
 from runner.dispatch import Dispatcher, LocalDispatcher
+from runner.lease import LEASE_SECONDS
 from runner.slots import Slots
 from tests.launchers import until
 from tests.locking import job_row
@@ -299,6 +300,31 @@ async def test_a_stop_at_any_moment_leaves_nothing_open(queue: Queue) -> None:
         await asyncio.sleep(0.05)
     assert [dict(row) for row in rows] == []
     await control.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
+async def test_an_engine_that_stands_still_keeps_no_entry(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psycopg
+
+    commit = psycopg.AsyncConnection.commit
+    stopped = asyncio.Event()
+
+    async def stop_once(connection: psycopg.AsyncConnection[Any]) -> None:
+        rows = await (await connection.execute("SELECT status FROM procrastinate_jobs")).fetchall()
+        if rows == [("doing",)] and not stopped.is_set():
+            stopped.set()
+            await asyncio.sleep(LONG)
+        await commit(connection)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "commit", stop_once)
+    still, other = Runs(), Runs()
+    async with Working(queue.dispatcher, still, 1):
+        job = await admitted(queue.dispatcher)
+        await asyncio.wait_for(stopped.wait(), LONG)
+        async with Working(queue.again(), other, 1), asyncio.timeout(LEASE_SECONDS):
+            await other.came(1)
+    assert (still.order, other.order) == ([], [job])
 
 
 @pytest.mark.postgres
