@@ -1,6 +1,7 @@
 """JSON as it goes out to clients, and as it comes in."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -80,7 +81,7 @@ def decode_value(data: str | bytes) -> Any:  # noqa: ANN401 (JSON)
     try:
         text = data if isinstance(data, str) else data.decode()
         _check_values(text)
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError:
         raise
     except (RecursionError, ValueError) as error:
@@ -91,6 +92,14 @@ def _check_values(text: str) -> None:
     """To make so many values would keep everybody else waiting. Signs in texts count too: that is quick."""
     if text.count(",") + text.count("[") + text.count("{") > MAX_VALUES:
         raise json.JSONDecodeError(f"it has more than {MAX_VALUES} values", "", 0)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        message = f"{digits} is beyond what a number can be"
+        raise ValueError(message)
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -38,6 +38,7 @@ from runner.facts import Facts
 from runner.notify import NotifyBus
 from runner.recipes import RecipeBook
 from runner.shelf import Shelf
+from runner.shown import Shown
 from runner.start import ColdStart
 from runner.vault import Vault, key_from_file
 from runner.warmstart import WarmStart
@@ -71,6 +72,7 @@ def make_engine(settings: Settings) -> Engine:
         cancel_grace=settings.cancel_grace,
         log_cap=settings.log_cap,
         mask_words=settings.masked_words,
+        shown=Shown(vault, settings.masked_words),
     )
 
 

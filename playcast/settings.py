@@ -159,6 +159,9 @@ class Settings(BaseSettings):
         """PlaycastError if a path has a character that cannot be used there. Who only calls a server has none."""
         for name, path in self._paths():
             check_path(_named(name), path)
+        if self.embedded and not file_of(self.database_url).name:
+            message = "PLAYCAST_DATABASE_URL: it names no file; write it as sqlite:///path/to/playcast.sqlite3"
+            raise PlaycastError(message)
         check_path(_named(self._jobs_named_by), self.jobs_dir, SPLIT_BY_ANSIBLE)
         check_path(_named("ansible_dir"), self.ansible_dir, SPLIT_BY_ANSIBLE)
 

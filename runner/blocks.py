@@ -14,6 +14,7 @@ in each. There every piece of the text is asked for at once, in a bitmap of all 
 import sys
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 
 SHORTEST = 4
 """Bytes of a pattern, at least."""
@@ -92,7 +93,7 @@ class Pieces:
 class Blocks:
     """Finds `whole` patterns, and of `runs` every piece that is long enough: {pattern: bytes of a piece, at least 7}.
 
-    It never changes, so threads and forks may share it.
+    What it finds never changes, so threads and forks may share it.
     """
 
     def __init__(self, whole: Collection[bytes], runs: Mapping[bytes, int]) -> None:
@@ -110,12 +111,15 @@ class Blocks:
         self._many = frozenset(block for block, places in self._more.items() if len(places) >= _FEW_PLACES)
         for block in self._many:
             del self._more[block]
-        self._pieces = [
-            Pieces([run for run, needed in runs.items() if needed == need], need)
-            for need in (set(runs.values()) if self._many else ())
-        ]
+        self._runs = dict(runs) if self._many else {}
         shifts = _SHIFTS.get(min(map(len, self._whole), default=0), (0,))
         self._shifts = shifts if self._known else ()
+
+    @cached_property
+    def _pieces(self) -> list[Pieces]:
+        """For each length, made once they are asked for: that takes longer than all the rest, and few texts need it."""
+        runs = self._runs
+        return [Pieces([run for run, needed in runs.items() if needed == need], need) for need in set(runs.values())]
 
     def _index_whole(self) -> None:
         lengths: dict[bytes, set[int]] = {}
@@ -149,7 +153,7 @@ class Blocks:
         # Where those end that were looked at, by where their run would start in the text.
         seen: dict[int, int] = {}
         # For each length of pieces where the next may begin, and where the last one ended.
-        asked = [(0, 0)] * len(self._pieces)
+        asked: list[Span] = []
         for shift in self._shifts:
             stop = len(text) - (len(text) - shift) % 4
             view = memoryview(text[shift:stop]).cast("I")
@@ -182,6 +186,8 @@ class Blocks:
 
     def _pieces_at(self, text: bytes, place: int, asked: list[Span]) -> Iterator[Span]:
         """The pieces that a block at `place` may belong to, each asked for once."""
+        if not asked:
+            asked += [(0, 0)] * len(self._pieces)
         for number, pieces in enumerate(self._pieces):
             begin, covered = asked[number]
             for span in pieces.spans(text, max(begin, place + 4 - pieces.need, 0), place + 1, covered):
@@ -201,9 +207,9 @@ class Blocks:
             end += 1
         seen[place - stands] = end
         # A blank at either end is of no run: else each that is printed would have to wait for what follows it.
-        while text[start] == _BLANK:
+        while start < end and text[start] == _BLANK:
             start += 1
-        while text[end - 1] == _BLANK:
+        while end > start and text[end - 1] == _BLANK:
             end -= 1
         if end - start >= self._needs[bisect_right(self._starts, stands) - 1]:
             yield start, end

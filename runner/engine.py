@@ -11,6 +11,7 @@ from runner.dispatch import Dispatcher
 from runner.facts import Facts
 from runner.recipes import RecipeBook
 from runner.shelf import Shelf
+from runner.shown import Shown
 from runner.start import Starter
 from runner.vault import Vault
 
@@ -34,3 +35,4 @@ class Engine:
     cancel_grace: float
     log_cap: int
     mask_words: tuple[str, ...]
+    shown: Shown

@@ -26,20 +26,24 @@ LOG_BYTES = 64 * 1024
 FULL_BYTES = 64 * 1024
 """A disk with less than this left counts as full."""
 
-BAD_CALLBACK = "the callback plugin "
+BAD_CALLBACK = "a callback plugin"
 """How an error begins that a callback plugin has raised before anything ran."""
 
 _MOST_LINE = 1024 * 1024
 _MOST_HOSTS = 2000
 _MOST_TAGS = 10
 _BECOMES = ("become_method", "become_user", "become_flags")
-_TELLING = (b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"interpreter"', b'"away":true')
+_TELLING = (
+    b'"recap"', b'"FAILED"', b'"UNREACHABLE"', b'"kind":"play"', b'"kind":"task"', b'"interpreter"', b'"away":true',
+)  # fmt: skip
 # Ansible 2.19 and later say the first, older ones the second.
 _ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: ([^\n]*?(?::\d+)?)(?::\d+)?$", re.MULTILINE)
 _BUG = "Unexpected Exception, this is probably a bug: "
-# The file that a traceback leads to, below the place where ansible loads callback plugins.
-_CALLBACK = re.compile(r"^  File [^\n]*, in load_callbacks$.*^  File \"([^\"\n]+)\", ", re.MULTILINE | re.DOTALL)
+# Where ansible loads callback plugins, and the files that a traceback leads to.
+_LOADS = re.compile(r"^  File \"(?P<ansible>[^\"\n]+/)executor/[^\"\n]+\", line \d+, in load_callbacks$", re.MULTILINE)
+_OURS = f"{Path(__file__).parent}/"
+_FILE = re.compile(r"^  File \"(?P<file>[^\"<\n]+)\", ", re.MULTILINE)
 _DEBUGGED = re.compile(r"^\[[^\]\n]+\] TASK: .* \(debug\)> User interrupted execution$", re.MULTILINE)
 _UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for response to prompt)", re.MULTILINE)
 
@@ -49,9 +53,9 @@ class Told:
     """What the events tell: the last recap, the first trouble of each host, and the hosts that a play named.
 
     `unserved` says why a play did not come to its end on a host that it names (`playcast_served`), `unknown_tags` which
-    of the tags that the call names no task has. `interpreters` says
-    for a host where ansible found its Python, if it had to look. `spared` are the hosts that the last task of this
-    kind could not reach and the playbook ignores (`ignore_unreachable`). `trees` are cut off the paths in messages.
+    of the tags that the call names no task has. `interpreters` says for a host where ansible found its Python, if it
+    had to look. `spared` are the hosts that the last task of all could not reach and the playbook ignores
+    (`ignore_unreachable`). `trees` are cut off the paths in messages.
     """
 
     recap: Recap | None = None
@@ -63,7 +67,7 @@ class Told:
     played: set[str] = field(default_factory=set)
     interpreters: dict[str, str] = field(default_factory=dict)
     trees: tuple[str, ...] = ()
-    _spared_at: object = None
+    _task_id: object = None
 
     def take(self, event: dict[str, Any]) -> None:
         """Note one event; what does not look like one of the plugin's is left out."""
@@ -77,6 +81,8 @@ class Told:
             )
         elif kind == "play" and isinstance(hosts, list):
             self.played.update(name for name in hosts[:_MOST_HOSTS] if isinstance(name, str))
+        elif kind == "task":
+            self._pass_to(event)
         elif kind == "host" and isinstance(host, str):
             interpreter = event.get("interpreter")
             if isinstance(interpreter, str) and len(self.interpreters) < _MOST_HOSTS:
@@ -85,14 +91,15 @@ class Told:
             if troubles is not None and len(troubles) < _MOST_HOSTS:
                 troubles.setdefault(host, _trouble(event, self.trees))
             if event.get("away") is True:
-                self._spare(host, event)
+                self._pass_to(event)
+                if len(self.spared) < _MOST_HOSTS:
+                    self.spared[host] = _trouble(event, self.trees)
 
-    def _spare(self, host: str, event: dict[str, Any]) -> None:
-        if event.get("task_id") != self._spared_at:
-            self._spared_at = event.get("task_id")
+    def _pass_to(self, event: dict[str, Any]) -> None:
+        """The task of `event` is the last so far."""
+        if event.get("task_id") != self._task_id:
+            self._task_id = event.get("task_id")
             self.spared.clear()
-        if len(self.spared) < _MOST_HOSTS:
-            self.spared[host] = _trouble(event, self.trees)
 
 
 def _trouble(event: dict[str, Any], trees: tuple[str, ...]) -> Trouble:
@@ -102,6 +109,7 @@ def _trouble(event: dict[str, Any], trees: tuple[str, ...]) -> Trouble:
         _without(trees, said) if isinstance(said, str) else "",
         delegate if isinstance(delegate, str) else None,
         Becomes(*(plain(given) if isinstance(given, str) else "" for given in map(event.get, _BECOMES))),
+        plain(user) if isinstance(user := event.get("user"), str) else None,
     )
 
 
@@ -220,8 +228,11 @@ def _error(log: str, ansible_dir: Path) -> str | None:
     origin = _ORIGIN.search(told)
     text = of_failure(told.split("\n\n", 1)[0].split("\nOrigin: ", 1)[0])
     first = told.split("\nThe above exception was ", 1)[0]
-    if text.startswith(_BUG) and (callback := _CALLBACK.search(first)):
-        return f"{BAD_CALLBACK}{plain(callback[1])} cannot be loaded: {plain(text.removeprefix(_BUG))}"
+    if text.startswith(_BUG) and (loads := _LOADS.search(first)):
+        # The first that is neither ansible's nor ours; a plugin that lacks its class does not come up at all.
+        files = (match["file"] for match in _FILE.finditer(first, loads.end()))
+        file = next((f" {plain(file)}" for file in files if not file.startswith((loads["ansible"], _OURS))), "")
+        return f"{BAD_CALLBACK}{file} cannot be loaded: {plain(text.removeprefix(_BUG))}"
     return plain(text) + (f" ({plain(origin[1])})" if origin else "")
 
 

@@ -12,7 +12,7 @@ from runner.child import LOG_UNWRITABLE
 from runner.findings import BAD_CALLBACK, Findings, Recap, read_findings
 from runner.jobdir import JobDir
 from runner.sidecar import Expects
-from runner.wording import Cause, Trouble, away, failed, plain
+from runner.wording import SEVERAL, Cause, Trouble, away, failed, plain
 
 INTERRUPTED = 99
 NOTHING = Findings()
@@ -24,11 +24,11 @@ _LEFT = {
     "ABORTED": Cause("a play ended early for ", ": it stops where others fail (any_errors_fatal or the like)"),
     "NOT_STARTED": Cause("the playbook did not get to ", ", since an earlier play or batch failed"),
 }
-_OF_SETTINGS = ("Error reading config file", "Config '")
+_OF_SETTINGS = re.compile(r"Error reading config file|Config '|Invalid value .* for config '")
 # Settings that can be read, and that ansible cannot live up to: plugins and passwords of ansible.cfg.
 _BY_SETTINGS = re.compile(
-    rf"{BAD_CALLBACK}|Could not load '[^']*' callback plugin|The vault password file "
-    r"|EOFError \(ctrl-d\) on prompt for "
+    rf"{BAD_CALLBACK}|Could not load '[^']*' callback plugin|The vault password file |Vault password script "
+    r"|Invalid vault password was provided from file|EOFError \(ctrl-d\) on prompt for "
 )
 _DEBUGGED = (
     "ansible's debugger asked for input, which nobody can give here: take `debugger:` and `strategy: debug` out of the "
@@ -127,10 +127,12 @@ def _without_recap(code: int, found: Findings) -> Outcome:
 
 def _stopped(error: str, found: Findings) -> str:
     """What ansible could not do before this error."""
-    if error.startswith(_OF_SETTINGS):
+    if _OF_SETTINGS.match(error):
         return "ansible could not read its settings"
     if error.startswith("the playbook asks for "):
         return "ansible stopped"
+    if error.startswith("Invalid play strategy specified"):
+        return "ansible does not know the strategy of the play or of its settings (ansible.cfg)"
     if found.told.played:
         return "ansible stopped in the middle of the playbook"
     if _BY_SETTINGS.match(error):
@@ -208,20 +210,31 @@ def _taken_back(code: int) -> str:
 
 
 def _failed(host: str, names: Mapping[str, str], found: Findings) -> Cause:
-    return failed(_named_delegate(found.told.failed.get(host), names), found.users.get(host, "its user"))
+    trouble = found.told.failed.get(host)
+    return failed(_named_delegate(trouble, names), _user(host, trouble, found))
 
 
 def _away(host: str, names: Mapping[str, str], found: Findings) -> Cause:
     said = found.told.away.get(host) or found.told.spared.get(host)
     trouble, server_id = _named_delegate(said, names), host.removeprefix("srv-")
-    return away(trouble, server_id, found.users.get(host, "its user"), found.pinned.get(host))
+    return away(trouble, server_id, _user(host, said, found), found.pinned.get(host))
+
+
+def _user(host: str, trouble: Trouble | None, found: Findings) -> str:
+    """Who logs in where the trouble was."""
+    if trouble is None:
+        return found.users.get(host, "its user")
+    if trouble.delegate is not None:
+        return found.users.get(trouble.delegate, "its user")
+    return trouble.user or found.users.get(host, "its user")
 
 
 def _named_delegate(trouble: Trouble | None, names: Mapping[str, str]) -> Trouble | None:
-    """With the name that people know a server by, where a task is delegated to one of the job."""
+    """With the names that people know servers by, where a task is delegated to some of the job."""
     if trouble is None or trouble.delegate is None:
         return trouble
-    return replace(trouble, delegate=names.get(trouble.delegate, trouble.delegate))
+    known = [names.get(name, name) for name in trouble.delegate.split(SEVERAL)]
+    return replace(trouble, delegate=SEVERAL.join(known))
 
 
 def _why_missing(recap: Recap) -> str:

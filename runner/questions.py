@@ -210,7 +210,8 @@ def _items(value: object) -> list[Any]:
 def _hangs(part: dict[str, Any]) -> bool:
     """Whether it runs under a condition only, or for calls that name a tag."""
     tags = part.get("tags")
-    never = "never" in (tags.split(",") if isinstance(tags, str) else _items(tags))
+    # Of a list ansible parts no item.
+    never = "never" in (map(str.strip, tags.split(",")) if isinstance(tags, str) else _items(tags))
     keys = (key for key in part if key in ("when", "loop") or str(key).startswith("with_"))
     return never or any(part[key] is not None for key in keys)
 

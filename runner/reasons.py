@@ -102,14 +102,18 @@ _UNREACHABLE = [
     (r"kex_exchange_identification: |ssh_exchange_identification: |banner exchange: ", _CLOSED_BY_LIMIT),
     (r"Connection (?:closed|reset) by |Disconnected from ", _CLOSED_EARLY),
 ]  # fmt: skip
-# What ansible, sudo or a module says → what to do about it. {user} is who logs in, {other} whom the task becomes,
-# and {shell} says whose shell is to be looked at.
-_ADVICE = [
+_SUDO_ALL = "let {user} become another user there without a password (NOPASSWD for all commands in sudoers)"
+# Ansible's words about becoming another user; where a task becomes nobody, a program has printed them.
+_ADVICE_OF_BECOMING: list[tuple[str, str]] = [
     (r"Missing (?!sudo )\w+ password",
      "let the playbook give one (ansible_become_password), or become by sudo where {user} needs none"),
-    (r"Missing \w+ password|a password is required|no password was provided|a terminal is required to read",
-     "let {user} become another user there without a password (NOPASSWD for all commands in sudoers)"),
+    (r"Missing \w+ password|a password is required|no password was provided", _SUDO_ALL),
     (r"Incorrect (?P<by>\w+) password", "check the password that the playbook gives to {by}"),
+]  # fmt: skip
+# What ansible, sudo or a module says → what to do about it. {user} is who logs in, {other} whom the task becomes,
+# and {shell} says whose shell is to be looked at.
+_ADVICE: list[tuple[str, str]] = [
+    (r"sudo: (?:a password is required|no password was provided|a terminal is required to read)", _SUDO_ALL),
     (r"incorrect password attempt", "check the password that the playbook gives to sudo"),
     (r"su: Authentication (?:failure|error)", "check the password that the playbook gives to su"),
     (r"must have a tty to run sudo|you must have a tty",
@@ -129,7 +133,9 @@ _ADVICE = [
      "install a newer Python there, or set ansible_python_interpreter for the server"),
     (r"This account is currently not available", "give {shell}"),
     # Other codes are those of a program: one that a signal has ended, say.
-    (r"shell ended with code [01] without a word", "does {owner} have a shell there?"),
+    (r"its shell ended with code [01] without a word", "does {owner} have a shell there?"),
+    (r"mkdir or its shell ended with code [01]",
+     "check that {owner} has a shell there, and a home that can be written and has room"),
     (r"Your password has expired|Password change required|change your password", "give {user} a new password there"),
     (r"No space left on device|Disk quota exceeded", "make room on its disk"),
     (r"Could not get lock|Unable to (?:acquire|lock) .*(?:lock|directory)|is another process using it",
@@ -150,6 +156,8 @@ def _in_words(kind: re.Match[str]) -> str:
 _REWORDED: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"Module result deserialization failed: No start of json char found[:.]?\s*(?=.)", re.DOTALL),
      "instead of a result came: "),
+    (re.compile(r"Refusing to deserialize an invalid UTF8 string value: 'utf-8' codec can't \w+code [^:]*: [\w ]+"),
+     "what it printed is not UTF-8 text"),
     (re.compile(r"'utf-8' codec can't (?:en|de)code [^:]*: [\w ]+"), "the file is not UTF-8 text: save it as UTF-8"),
     (re.compile(r"\s*>>> Standard (?:Output|Error)\s+"), " "),
     (re.compile(r"(?:\ban? )?<class '(?:[\w.]+\.)?(?:_AnsibleTagged)?(?P<kind>\w+)'>"), _in_words),
@@ -179,7 +187,8 @@ def of_unreachable(said: str) -> str | None:
     text = bare(said)
     lines = meaningful(text)
     if not lines and (silent := _NO_DIRECTORY.search(text)):
-        return f"{_NO_ROOM}its shell ended with code {silent['code']} without a word"
+        # What was printed as an error ansible keeps to itself.
+        return f"{_NO_ROOM}mkdir or its shell ended with code {silent['code']}"
     if not lines or (_LOST.search(text) and not _known(lines[-1])) or _LOST.search(lines[-1]):
         return None
     if _CLOSED.search(lines[-1]) and (told := _told_before(lines)):
@@ -226,7 +235,7 @@ def advice(said: str, user: str, becomes: Becomes = NOBODY) -> str | None:
         "owner": shell or user,
         "shell": f"{shell} a shell there, or become another user" if shell else f"{user} a shell to log in with there",
     }
-    for pattern, what in _ADVICE:
+    for pattern, what in _ADVICE if becomes == NOBODY else [*_ADVICE_OF_BECOMING, *_ADVICE]:
         if match := re.search(pattern, said):
             return what.format(**names, **match.groupdict())
     return None

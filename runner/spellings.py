@@ -36,14 +36,16 @@ FEW_LINES = 8
 """A secret of more lines is a text, whose short lines are not looked for, unless it is a key."""
 _KEY = "-----BEGIN "
 _SHORT_BASE64 = 200
-# Of what is longer than that; no tool makes lines as short.
-_LONG_PIECE = 56
+# Of what is longer than that; hardly a tool makes lines as short.
+_LONG_PIECE = 32
 _LINE = 80
-_LONG_PART = 32
+_LONG_PART = 16
 _SHORT_HEX = 12
 _SPACED_HEX = 20
 _VARIED = 6
 _SHORT_BYTES = 256
+# Of what is longer, nobody prints the single bytes.
+_SPACED_BYTES = 8192
 
 COMMON = frozenset(
     {"true", "false", "yes", "no", "on", "off", "null", "none", "nil", "undefined"}
@@ -53,11 +55,10 @@ COMMON = frozenset(
 _ANY = re.compile(r"[^\W_]")
 _PLAIN = re.compile(r"[0-9.+-]+|[a-z]+|[A-Z][a-z]*|[A-Z]+")
 _BETWEEN_WORDS = re.compile(r"[\s,;]+")
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _BEYOND_16_BITS = re.compile(r"[\U00010000-\U0010ffff]")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _JINJA_WORDS = re.compile(r"([-\s({\[<]+)")
-_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[^/?#@\s]*?:([^/?#\s]+)@")
+_IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://([^/?#\s]+)@")
 _SIGNS = escapes.SIGNS.decode()
 
 
@@ -123,8 +124,9 @@ class Spellings:
             if len(words) > FEW:
                 # YAML breaks it where it likes.
                 self.runs[escapes.unquoted(to_bytes(line))] = _LONG_PART
-                for number in range(1, len(words)):
-                    for part in (" ".join(words[:number]), " ".join(words[number:])):
+                # There are fewer of them than letters.
+                for number in range(1, min(len(words), _LONG_PART)):
+                    for part in (" ".join(words[:number]), " ".join(words[-number:])):
                         if SHORT_PIECE <= len(part) < _LONG_PART:
                             self._add_whole(part)
 
@@ -158,12 +160,12 @@ class Spellings:
 
     def _add_parts(self, line: str) -> None:
         """The words of a phrase, the password in a URL, and what follows the name in `name:password`."""
-        parts = [line.partition(":")[2], *_IN_URL.findall(line)]
+        parts = [login.partition(":")[2] for login in (line, *_IN_URL.findall(line))]
         words = line.split()
         if len(words) <= FEW:
             parts += _BETWEEN_WORDS.split(line)
             for word in words if len(words) > 1 else ():
-                bare = _EDGES.sub("", word)
+                bare = word.strip("".join({sign for sign in word if not sign.isalnum()}))
                 if SHORT_WORD <= len(bare) < SHORT_PIECE and bare.isalnum() and masking(bare) is not Masking.NOWHERE:
                     self._add_alone(bare)
         for part in parts:
@@ -184,12 +186,22 @@ class Spellings:
                     # What it begins or ends with may be in a line with something else. Of a key that is its frame.
                     self._add_run(piece[:_LINE], SHORT_PIECE)
                     self._add_run(piece[-_LINE:], SHORT_PIECE)
-        digits = raw.hex()
-        self._add_run(digits.encode(), _SHORT_HEX if len(raw) <= _SHORT_BYTES else _LONG_PIECE)
-        if len(raw) <= _SHORT_BYTES:
-            self._add_piece(digits.upper().encode())
-            for between in " :-":
-                self._add_run(raw.hex(between).encode(), _SPACED_HEX)
+        self._add_hex(raw)
+
+    def _add_hex(self, raw: bytes) -> None:
+        """Hexadecimal digits in both cases, also one byte from the next. Tools break what is long into lines."""
+        for write in (_hex, _upper_hex):
+            if len(raw) <= _SHORT_BYTES:
+                self._add_run(write(raw), _SHORT_HEX)
+            else:
+                self._add_run(write(raw), _LONG_PIECE)
+                self._add_run(write(raw[-_LONG_PIECE:]), _SHORT_HEX)
+            for between in " :-" if len(raw) <= _SPACED_BYTES else "":
+                if len(raw) <= _SHORT_BYTES:
+                    self._add_run(write(raw, between), _SPACED_HEX)
+                else:
+                    self._add_run(write(raw, between), _LONG_PIECE)
+                    self._add_run(write(raw[-_LONG_PIECE:], between), _SPACED_HEX)
 
     def _add_run(self, text: bytes, need: int) -> None:
         """One that repeats itself, as the base64 of zeros, counts only as a whole: its pieces would be everywhere."""
@@ -255,6 +267,14 @@ def _in_halves(text: str) -> str:
 def _halves(number: int) -> Iterator[str]:
     yield chr(0xD800 + (number >> 10))
     yield chr(0xDC00 + (number & 0x3FF))
+
+
+def _hex(raw: bytes, between: str = "") -> bytes:
+    return (raw.hex(between) if between else raw.hex()).encode()
+
+
+def _upper_hex(raw: bytes, between: str = "") -> bytes:
+    return _hex(raw, between).upper()
 
 
 def _json(text: str, *, ascii_too: bool) -> str:

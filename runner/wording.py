@@ -7,6 +7,8 @@ from runner import reasons
 from runner.reasons import NOBODY, Becomes
 
 MOST_SAID = 300
+SEVERAL = ", "
+"""What stands between the names of the hosts that the items of a loop were delegated to."""
 _MOST_READ = 4000
 _MOST_TASK = 100
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
@@ -20,12 +22,16 @@ _TRY_AGAIN = "Permission denied, please try again"
 
 @dataclass(frozen=True)
 class Trouble:
-    """What took a host out of a job: the task, what ansible said, and the host that it was delegated to, if any."""
+    """What took a host out of a job: the task, what ansible said, and the hosts that it was delegated to, if any.
+
+    `user` is who logs in for the task, where ansible tells.
+    """
 
     task: str
     said: str
     delegate: str | None = None
     becomes: Becomes = NOBODY
+    user: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def away(trouble: Trouble | None, server_id: str, user: str, pinned: str | None)
     if trouble is None or not trouble.said:
         return Cause("could not reach ")
     if trouble.delegate:
-        return _delegate_away(trouble, trouble.delegate)
+        return _delegate_away(trouble, trouble.delegate, user)
     if "Host key verification failed" in trouble.said:
         return _host_key(reasons.bare(trouble.said), server_id, pinned)
     if "waiting for privilege escalation prompt" in trouble.said:
@@ -92,28 +98,47 @@ def _asked(trouble: Trouble, user: str) -> Cause:
     becomes = trouble.becomes
     method = plain(becomes.method, _MOST_TASK) or "sudo"
     other = plain(becomes.user, _MOST_TASK) or "another user"
-    advice = reasons.advice(f"Missing {method} password", user) if method != "sudo" else f"let {user} do without"
+    advice = (
+        f"let {user} do without"
+        if method == "sudo"
+        else f"let the playbook give the right one (ansible_become_password), or become by sudo where {user} needs none"
+    )
     where = f' at "{plain(trouble.task, _MOST_TASK)}"'
-    return Cause(f"could not become {other} on ", f"{where}: {method} asks for a password; {advice}")
+    return Cause(
+        f"could not become {other} on ", f"{where}: {method} asks for a password, or does not answer; {advice}"
+    )
 
 
 def _not_reached(trouble: Trouble, user: str) -> Cause:
-    reason = reasons.of_unreachable(trouble.said)
+    reason = _advised(trouble.said, user)
     if reason is not None:
-        advice = reasons.advice(reason, user) if reasons.is_no_room(reason) else None
-        return Cause(
-            "could not reach ", f": {plain(reason).removesuffix('.')}; {advice}" if advice else f": {plain(reason)}"
-        )
+        return Cause("could not reach ", f": {reason}")
     lost = f' in the middle of "{plain(trouble.task, _MOST_TASK)}": look at the server, then run it again'
     return Cause("the connection was lost to ", lost)
 
 
-def _delegate_away(trouble: Trouble, delegate: str) -> Cause:
-    reason = reasons.of_unreachable(trouble.said) or "the connection was lost in the middle of it"
+def _advised(said: str, user: str) -> str | None:
+    """Why ssh could not do its work, and what to do about it; None if the connection broke."""
+    reason = reasons.of_unreachable(said)
+    if reason is None:
+        return None
+    advice = reasons.advice(reason, user) if reasons.is_no_room(reason) else None
+    return f"{plain(reason).removesuffix('.')}; {advice}" if advice else plain(reason)
+
+
+def _delegate_away(trouble: Trouble, delegate: str, user: str) -> Cause:
+    """A server that was not reached for the sake of another one; `user` logs in there."""
     name = plain(delegate, _MOST_TASK)
-    return Cause(
-        f'could not reach {name}, to which "{plain(trouble.task, _MOST_TASK)}" of ', f" is delegated: {plain(reason)}"
-    )
+    before = f'could not reach {name}, to which "{plain(trouble.task, _MOST_TASK)}" of '
+    # Of a loop each item may have a cause of its own.
+    items = trouble.said.split("; ") if SEVERAL in delegate else [trouble.said]
+    causes = dict.fromkeys(_why_away(said, user) for said in items)
+    return Cause(before, f" is delegated: {plain('; '.join(causes))}")
+
+
+def _why_away(said: str, user: str) -> str:
+    refused = _refused(said, user)
+    return f"it{refused.after}" if refused else _advised(said, user) or "the connection was lost in the middle of it"
 
 
 def _host_key(said: str, server_id: str, pinned: str | None) -> Cause:

@@ -8,7 +8,7 @@ import pytest
 
 from runner import blocks
 from runner.blocks import END, Blocks, Pieces, Span
-from runner.mask import Masker
+from runner.mask import Masker, Running
 
 NEEDS = [7, 8, 11, 16, 24]
 
@@ -90,3 +90,20 @@ def test_no_piece_goes_over_the_end_of_a_run() -> None:
     text = b"abcdefghone" + END + b"abcdefghabcdefg"
     with patch.object(blocks, "_FEW_PLACES", 0):
         assert Blocks((), runs).spans(text) == []
+
+
+BLANKS = "grant select on tables to app    identified by horse battery staple nine ten eleven twelve"
+
+
+@pytest.mark.parametrize("text", ["    ", "x       ", "TASK [x]        \n", "ab\n    ", " " * 11])
+def test_blanks_at_the_end_are_of_no_piece(text: str) -> None:
+    """Four in a row stand in the secret, at a place by which pieces are found."""
+    assert Masker([BLANKS]).mask(text) == text
+    assert Running(Masker([BLANKS])).feed(text.encode() + b"\n") == text.encode() + b"\n"
+
+
+@pytest.mark.timeout(60)
+def test_a_line_of_blanks_is_followed_once() -> None:
+    """Followed to its end from each place, 40,000 blanks took 31 seconds, and so many would take half an hour."""
+    text = " " * 300_000 + "end"
+    assert Masker([BLANKS]).mask(text) == text

@@ -29,6 +29,7 @@ NO_JSON = {
     "arrays": b"[" * 200_000,
     "objects": b'{"a":' * 100_000,
     "digits": b'{"query": "{ viewer { name } }", "variables": {"a": ' + b"9" * 5000 + b"}}",
+    "more than a number can be": b'{"query": "{ viewer { name } }", "variables": {"a": 1e999}}',
     "NaN": b'{"query": "{ viewer { name } }", "variables": {"a": NaN}}',
     "infinity": b'{"query": "{ viewer { name } }", "variables": {"a": -Infinity}}',
     "no UTF-8": b'{"query": "\xff"}',

@@ -42,6 +42,7 @@ STARTS: dict[str, tuple[str, str | None]] = {
     ),
     "a condition that holds": ("  tasks: [{name: Sure, pause: {prompt: Sure}, when: 1 == 1}]\n", "Sure"),
     "a condition that does not": ("  tasks: [{name: Sure, pause: {prompt: Sure}, when: 1 == 2}]\n", None),
+    "for a tag of several": ("  tasks: [{name: Sure, pause: {prompt: Sure}, tags: 'slow, never'}]\n", None),
     "for a tag": ("  tasks: [{name: Sure, pause: {prompt: Sure}, tags: [never, slow]}]\n", None),
     "a name that is a template": (
         "  tasks: [{include_tasks: 'parts/{{ which }}.yml', vars: {which: asking}}]\n", "In the part"

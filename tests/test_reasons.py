@@ -144,10 +144,11 @@ AWAY = [
      ("could not reach web: no temporary directory could be made there: mkdir: cannot create directory: "
      "Permission denied")),
     ("Timeout (12s) waiting for privilege escalation prompt: ",
-     'could not become another user on web at "Install": sudo asks for a password; let deploy do without'),
+     ('could not become another user on web at "Install": sudo asks for a password, or does not answer; '
+      'let deploy do without')),
     (TEMPORARY,
-     ("could not reach web: no temporary directory could be made there: its shell ended with code 1 without a word; "
-      "does deploy have a shell there?")),
+     ("could not reach web: no temporary directory could be made there: mkdir or its shell ended with code 1; "
+      "check that deploy has a shell there, and a home that can be written and has room")),
     ("Received disconnect from somewhere", "could not reach web: Received disconnect from somewhere"),
 ]  # fmt: skip
 
@@ -185,22 +186,17 @@ def test_the_delegate_is_named() -> None:
 NOPASSWD = "let deploy become another user there without a password (NOPASSWD for all commands in sudoers)"
 TTY = "take requiretty out of sudoers there, or switch pipelining off for the recipe (`pipelining: false`)"
 GIVE = "let the playbook give one (ansible_become_password), or become by sudo where deploy needs none"
+RIGHT = GIVE.replace("one", "the right one", 1)
 JSON = "Module result deserialization failed: No start of json char found: "
 PYTHON = "install Python there, or set ansible_python_interpreter for the server"
 NEWER = "install a newer Python there, or set ansible_python_interpreter for the server"
 ACL = "install the package acl there, or leave pipelining on: a file must be shared with the other user"
 
 FAILED = [
-    ("Missing sudo password", f"Missing sudo password; {NOPASSWD}"),
-    ("Task failed: Missing sudo password", f"Missing sudo password; {NOPASSWD}"),
-    ("Missing su password", f"Missing su password; {GIVE}"),
-    ("Task failed: Missing doas password", f"Missing doas password; {GIVE}"),
     (f"{JSON}sudo: a password is required", f"instead of a result came: sudo: a password is required; {NOPASSWD}"),
     (f"{JSON}sudo: a terminal is required to read the password; either use the -S option to read from standard input",
      ("instead of a result came: sudo: a terminal is required to read the password; either use the -S option to read "
      f"from standard input; {NOPASSWD}")),
-    ("Incorrect sudo password", "Incorrect sudo password; check the password that the playbook gives to sudo"),
-    ("Task failed: Incorrect su password", "Incorrect su password; check the password that the playbook gives to su"),
     (f"{JSON}su: Authentication failure",
      "instead of a result came: su: Authentication failure; check the password that the playbook gives to su"),
     (f"{JSON}Sorry, try again.\nsudo: 1 incorrect password attempt",
@@ -252,10 +248,41 @@ FAILED = [
      "got a text, a number"),
     ("<class 'urllib.error.HTTPError'> raised an error", "<class 'urllib.error.HTTPError'> raised an error"),
     ("The command exited with a non-zero return code: boom", "non-zero return code: boom"),
+    (("Refusing to deserialize an invalid UTF8 string value: 'utf-8' codec can't decode byte 0xe9 in position 3: "
+      "unexpected end of data"), "what it printed is not UTF-8 text"),
     ("'utf-8' codec can't decode byte 0xfc in position 3: invalid start byte",
      "the file is not UTF-8 text: save it as UTF-8"),
     ("No package matching 'nginx' is available", "No package matching 'nginx' is available"),
 ]  # fmt: skip
+
+
+BECOMING = [
+    ("Missing sudo password", f"Missing sudo password; {NOPASSWD}"),
+    ("Task failed: Missing sudo password", f"Missing sudo password; {NOPASSWD}"),
+    ("Missing su password", f"Missing su password; {GIVE}"),
+    ("Task failed: Missing doas password", f"Missing doas password; {GIVE}"),
+    ("Incorrect sudo password", "Incorrect sudo password; check the password that the playbook gives to sudo"),
+    ("Task failed: Incorrect su password", "Incorrect su password; check the password that the playbook gives to su"),
+]
+
+
+@pytest.mark.parametrize(("said", "told"), BECOMING)
+def test_a_task_that_could_not_become_another_user(said: str, told: str) -> None:
+    trouble = Trouble("Install", said, becomes=Becomes("sudo", "app"))
+    assert sentence(failed(trouble, "deploy")) == f'failed on web at "Install": {told}'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Missing mysql password",
+        "a password is required for user admin",
+        "Incorrect admin password",
+        "app: Missing database password",
+    ],
+)
+def test_what_a_program_says_of_passwords_is_no_matter_of_becoming(said: str) -> None:
+    assert sentence(failed(Trouble("Install", said), "deploy")) == f'failed on web at "Install": {said}'
 
 
 @pytest.mark.parametrize(("said", "told"), FAILED)
@@ -267,9 +294,9 @@ def test_who_asks_for_a_password_and_for_whom() -> None:
     asked = "Task failed: Timeout (12s) waiting for privilege escalation prompt: "
     by = [Becomes("su", "app"), Becomes("sudo", "app"), Becomes("doas")]
     assert [sentence(away(Trouble("Install", asked, None, how), "1", "deploy", None)) for how in by] == [
-        f'could not become app on web at "Install": su asks for a password; {GIVE}',
-        'could not become app on web at "Install": sudo asks for a password; let deploy do without',
-        f'could not become another user on web at "Install": doas asks for a password; {GIVE}',
+        f'could not become app on web at "Install": su asks for a password, or does not answer; {RIGHT}',
+        'could not become app on web at "Install": sudo asks for a password, or does not answer; let deploy do without',
+        f'could not become another user on web at "Install": doas asks for a password, or does not answer; {RIGHT}',
     ]
 
 
@@ -280,7 +307,9 @@ def test_a_user_who_is_not_there() -> None:
 
 
 def test_long_words_leave_room_for_the_advice() -> None:
-    told = sentence(failed(Trouble("Install", f"{'x ' * 1000}Missing sudo password"), "deploy"))
+    told = sentence(
+        failed(Trouble("Install", f"{'x ' * 1000}Missing sudo password", becomes=Becomes("sudo")), "deploy")
+    )
     assert told.endswith(f"…; {NOPASSWD}")
     assert len(told) < 400
     told = sentence(away(Trouble("Install", SSH + MOTD * 100 + "Permission denied (publickey)."), "1", "deploy", None))

@@ -123,6 +123,27 @@ def test_a_command_says_why_it_failed(result: dict[str, Any], words: str) -> Non
     assert told(result) == f"non-zero return code: {words}"
 
 
+CONDITIONS = [
+    ({"failed_when_result": True, "msg": "hello"}, "its failed_when came true: hello"),
+    (
+        {"failed_when_result": True, "rc": 0, "stdout": "the check failed\n"},
+        "its failed_when came true: the check failed",
+    ),
+    ({"failed_when_result": True, "stat": {}, "msg": "Unknown error."}, "its failed_when came true"),
+    ({"failed_when_result": "'nope' is undefined", "msg": "hello"}, "failed_when: 'nope' is undefined: hello"),
+    ({"failed_when_result": False, "msg": "hello"}, "hello"),
+    ({"attempts": 3, "msg": "OK (126 bytes)"}, "gave up after 3 attempts: OK (126 bytes)"),
+    ({"attempts": 3, "rc": 0, "stdout": "not yet"}, "gave up after 3 attempts: not yet"),
+    ({"attempts": 3, "msg": "Unknown error."}, "gave up after 3 attempts"),
+    (command("not yet\n") | {"attempts": 3}, "gave up after 3 attempts: non-zero return code: not yet"),
+]
+
+
+@pytest.mark.parametrize(("result", "words"), CONDITIONS)
+def test_a_condition_of_the_playbook_says_that_it_was_one(result: dict[str, Any], words: str) -> None:
+    assert told(result) == words
+
+
 def test_of_a_long_output_the_end_is_told() -> None:
     lines = [f"{number}: {'x' * 280}" for number in range(9)]
     words = told(command("\n".join([*lines, "the reason"])))

@@ -90,6 +90,11 @@ PART = [
     Case(play("ping:") + play(FAILS_ON_A, hosts="tag_a") + play("ping:", hosts="\"{{ 'tag_b' }}\""), "abc",
          f"{BOOM}; {NEVER.format('b, c')}", 2),
     Case(play("ping:") + play(FAILS_ON_A) + play("ping:"), "a", BOOM, 2),
+    # The playbook itself has ended the play for those to come.
+    Case(play(FAILS_ON_A, "meta: end_play", serial="2"), "a", BOOM, 2),
+    # What could not be reached by another task has nothing to do with it either.
+    Case(play(AWAY_ON_A, "{block: [{name: B, command: 'false', run_once: true}], rescue: [debug: ]}", "ping:"), "bc",
+         EARLY.format("b, c"), 2),
     Case(play(FAILS_ON_A, "meta: clear_host_errors", "ping:"), "a",
          f"{BOOM}, though the playbook went on to its end (a recipe may allow it: `expects: some`)", 0),
     Case(play("{block: [" + FAILS_ON_A + "], rescue: [{name: Mend, fail: {msg: worse}}]}", "ping:"), "a",

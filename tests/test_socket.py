@@ -79,6 +79,7 @@ MALFORMED: dict[str, tuple[str | bytes, str]] = {
     "text": ('"ping"', NOT_JSON),
     "number": ("5", NOT_JSON),
     "null": ("null", NOT_JSON),
+    "more than a number can be": ('{"type": "ping", "payload": {"a": 1e999}}', NOT_JSON),
     "NaN": ('{"type": "ping", "payload": NaN}', NOT_JSON),
     "digits": ('{"type": "ping", "payload": ' + "9" * 5000 + "}", NOT_JSON),
     "arrays": ("[" * 60_000, NOT_JSON),

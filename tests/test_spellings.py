@@ -1,13 +1,16 @@
 """Whatever a language makes of a secret, no letter of it is left in what is printed; an everyday log stays readable."""
 
+import base64
 import json
+import re
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.mask import STARS, Masker
-from runner.spellings import Masking, masking
+from runner.spellings import SHORT_PIECE, Masking, masking
 from tests.spelt import EDGES, SIGNS, SPELLINGS, clear, left
 from tests.test_mask import in_pieces
 
@@ -90,3 +93,65 @@ def test_a_common_word_is_masked_where_it_stands_alone(word: str, times: int) ->
     assert masked.count(STARS + STARS) == EVERYDAY.count("*" * 16)
     assert len(masked) == len(EVERYDAY) + times * (len(STARS) - len(word))
     assert masked.lower().count(word) == EVERYDAY.lower().count(word) - times
+
+
+LONG = "".join(chr(33 + number * 37 % 90) for number in range(300))
+PHRASE = "the quick red fox jumps over one lazy dog near our old mill by the sea"
+
+
+def in_lines(digits: str, width: int) -> str:
+    return "\n".join(digits[start : start + width] for start in range(0, len(digits), width))
+
+
+def spaced(between: str, count: int) -> str:
+    raw = LONG.encode()
+    return "\n".join(raw[start : start + count].hex(between) for start in range(0, len(raw), count))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        in_lines(LONG.encode().hex(), 60), in_lines(LONG.encode().hex().upper(), 60), LONG.encode().hex().upper(),
+        spaced(" ", 16), spaced(":", 15), spaced(":", 15).upper(), spaced("-", 300).upper(),
+        in_lines(base64.b64encode(LONG.encode()).decode(), 48),
+    ],
+    ids=["xxd", "xxd -u", "upper", "od", "colons", "openssl", "dashes", "base64 -w 48"],
+)  # fmt: skip
+def test_the_lines_into_which_tools_break_a_long_secret(written: str) -> None:
+    for line in Masker([LONG]).mask(written).splitlines():
+        assert len(line.replace(STARS, "")) < SHORT_PIECE
+
+
+@pytest.mark.parametrize("between", [":", " ", "-"])
+def test_upper_digits_of_a_short_one(between: str) -> None:
+    secret = "RGxbgKm29xQzLpT0vWsYcE4hJu7nDfB1aQoZiX5M"
+    assert Masker([secret]).mask(secret.encode().hex(between).upper()) == STARS
+
+
+@pytest.mark.parametrize("width", [24, 30, 40, 80])
+def test_a_phrase_that_yaml_folds(width: int) -> None:
+    written = yaml.dump({"a": {"b": PHRASE}}, width=width)
+    assert set(re.findall(r"\w+", Masker([PHRASE]).mask(written))) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("https://user:Zt7xQ0pWm2@host/path", "Zt7xQ0pWm2"),
+        ("https://user@corp:Zt7xQ0pWm2@host/path", "Zt7xQ0pWm2"),
+        ("postgres://user:Zt7:xQ0@pWm2@host/db?x=@", "Zt7:xQ0@pWm2"),
+    ],
+)
+def test_the_password_in_a_url(url: str, password: str) -> None:
+    assert Masker([url]).mask(f"<{password}>") == f"<{STARS}>"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "secret",
+    ["http://" + "a:" * 30_000, "a" + "!" * 60_000 + "b c", "http://" * 9_000, "word " * 12_000],
+    ids=["colons", "signs", "schemes", "words"],
+)
+def test_no_secret_takes_long_to_be_made_ready(secret: str) -> None:
+    """The first took 64 seconds."""
+    assert Masker([secret]).mask("text") == "text"

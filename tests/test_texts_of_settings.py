@@ -88,6 +88,12 @@ def test_a_long_path_of_a_database_or_a_file() -> None:
     assert refusal(TOKEN_FILE="/" + "a" * 5000).startswith("PLAYCAST_TOKEN_FILE: /aaa")
 
 
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite://?journal_mode=WAL"])
+def test_a_database_that_names_no_file(url: str) -> None:
+    told = "PLAYCAST_DATABASE_URL: it names no file; write it as sqlite:///path/to/playcast.sqlite3"
+    assert refusal(DATABASE_URL=url) == told
+
+
 def test_who_is_to_blame_where_nobody_can_listen(tmp_path: Path) -> None:
     settings = load(host="nosuch.invalid", port=80, data_dir=tmp_path)
     unknown = _no_listening(settings, socket.gaierror(socket.EAI_NONAME, "Name or service not known"))

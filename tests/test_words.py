@@ -211,6 +211,33 @@ HERE = {
         play("{name: Drain, local_action: {module: fail, msg: oh}}"),
         2, "PLAYBOOK_FAILED", 'failed on here at "Drain" (delegated to localhost): oh',
     ),
+    "failed-when": (
+        play("{name: Look, stat: {path: /}, failed_when: true}"),
+        2, "PLAYBOOK_FAILED", 'failed on here at "Look": its failed_when came true',
+    ),
+    "failed-when-broken": (
+        play("{name: Look, stat: {path: /}, failed_when: nope.x}"),
+        2, "PLAYBOOK_FAILED",
+        "failed on here at \"Look\": failed_when: Error while evaluating conditional: 'nope' is undefined",
+    ),
+    "until": (
+        play("{name: Wait, command: echo not yet, register: it, until: it.stdout == 'x', retries: 1, delay: 0}"),
+        2, "PLAYBOOK_FAILED", 'failed on here at "Wait": gave up after 1 attempt: not yet',
+    ),
+    "loop": (
+        play("{name: Look, stat: {path: /}, failed_when: item == 2, loop: [1, 2]}"),
+        2, "PLAYBOOK_FAILED", 'failed on here at "Look": One or more items failed: 2: its failed_when came true',
+    ),
+    "not-text": (
+        play("{name: Print, shell: \"printf 'caf\\\\351'\"}"),
+        2, "PLAYBOOK_FAILED", 'failed on here at "Print": what it printed is not UTF-8 text',
+    ),
+    "strategy": (
+        play("ping:", head="  strategy: nope\n"),
+        1, "PLAYBOOK_FAILED",
+        ("ansible does not know the strategy of the play or of its settings (ansible.cfg): "
+        "Invalid play strategy specified: nope (playbooks/strategy.yml:1)"),
+    ),
     "debugger": (play("{name: D, fail: {msg: x}, debugger: on_failed}"), 99, "PLAYBOOK_FAILED", DEBUGGER),
     "debugger-always": (play("{name: D, ping: , debugger: always}"), 99, "PLAYBOOK_FAILED", DEBUGGER),
     "debugger-play": (
@@ -285,6 +312,7 @@ async def test_events_name_the_delegate(api: Api, add_recipe: AddRecipe) -> None
 
 
 CONFIGS = {
+    "[defaults]\ngathering = nope\n": "Invalid value 'nope' for config 'DEFAULT_GATHERING'.",
     "[defaults\nforks = x\n": "Error reading config file (ansible.cfg): File contains no section headers. ",
     "[defaults]\nforks = many\n": "Config 'DEFAULT_FORKS' from 'ansible.cfg' has an invalid value: ",
     "[defaults]\nforks=1\nforks=2\n": "Error reading config file (ansible.cfg): While reading from ",
@@ -296,9 +324,14 @@ PLUGIN = "raise RuntimeError('no such luck')\n"
 ASKED = {
     "[defaults]\nstdout_callback = no_such\n": "Could not load 'no_such' callback plugin.",
     "[defaults]\nvault_password_file = /nowhere/at/all\n": "The vault password file /nowhere/at/all was not found",
+    "[defaults]\nvault_password_file = /bin/false\n": "Vault password script /bin/false returned non-zero (1): None",
+    "[defaults]\ncallback_plugins = mine\ncallbacks_enabled = classless\n": (
+        "a callback plugin cannot be loaded: "
+        "module 'ansible.plugins.callback.classless' has no attribute 'CallbackModule'"
+    ),
     "[defaults]\nask_vault_pass = true\n": "EOFError (ctrl-d) on prompt for (default)",
     "[defaults]\ncallback_plugins = mine\ncallbacks_enabled = broken\n": (
-        "the callback plugin mine/broken.py cannot be loaded: no such luck"
+        "a callback plugin mine/broken.py cannot be loaded: no such luck"
     ),
 }
 
@@ -306,6 +339,7 @@ ASKED = {
 async def test_settings_that_ask_for_what_is_not_there(start_app: StartApp, ansible_dir: Path) -> None:
     (ansible_dir / "mine").mkdir()
     (ansible_dir / "mine/broken.py").write_text(PLUGIN)
+    (ansible_dir / "mine/classless.py").write_text("x = 1\n")
     api = await start_app(launcher="cold")
     server, found = await api.create_server(), {}
     for content in ASKED:

@@ -20,7 +20,6 @@ from runner.errors import BadInput
 from runner.events import parse_event_cursor
 from runner.limits import DEFAULT_PAGE_BYTES, MAX_PAGE_SIZE
 from runner.logs import read_page
-from runner.shown import extra_vars
 from runner.waiting import message_of
 
 if TYPE_CHECKING:
@@ -137,9 +136,9 @@ class ProvisionJob(Node):
     @strawberry.field(
         description="As requested, without secret inputs; where a value repeats a secret, it is masked as in the log."
     )
-    def extra_vars(self, info: Info) -> JSON | None:
+    async def extra_vars(self, info: Info) -> JSON | None:
         """The extra variables."""
-        return cast("JSON | None", extra_vars(info.context.engine, self.row))
+        return cast("JSON | None", await info.context.engine.shown.extra_vars(self.row))
 
     @strawberry.field(description="Seconds; null until started.")
     def duration(self) -> float | None:

@@ -213,9 +213,10 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
             about["delegate"] = delegate
         duration = None if start is None else round(time.monotonic() - start[0], 3)
         message = self.message(found, said, result.exception) or None
-        if status in {"FAILED", "UNREACHABLE"} and message and BECOMING.search(message):
+        if status == "UNREACHABLE" or (status == "FAILED" and BECOMING.search(message or "")):
             variables = self._play.get_variable_manager().get_vars(play=self._play, host=result.host, task=result.task)
-            about.update(self.becomes(result._task_fields, variables))  # noqa: SLF001 # the public name is deprecated
+            fields = result._task_fields  # noqa: SLF001 # the public name is deprecated
+            about.update(self.becomes(fields, variables) | self.user(fields, variables))
         interpreter = _Interpreters.found(result)
         if interpreter is not None:
             about["interpreter"] = self.clean(interpreter)

@@ -104,6 +104,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible ships no ty
         return {name: _clean(value) for name, value in told.items() if isinstance(value, str) and "{{" not in value}
 
     @staticmethod
+    def user(fields: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, str]:
+        """Give who logs in for a task, as `becomes` does."""
+        user = variables.get("ansible_user", fields.get("remote_user"))
+        return {"user": _clean(user)} if isinstance(user, str) and "{{" not in user else {}
+
+    @staticmethod
     def fit(result: Mapping[str, Any]) -> tuple[Any, bool]:
         """Give what is kept of a result as JSON values, and whether something was cut off for its size.
 
@@ -162,6 +168,20 @@ def _is_hidden(result: Mapping[str, Any]) -> bool:
 
 def _told(result: Mapping[str, Any], error: Any) -> str:
     """Give what a result says of itself, and what it is about where that is elsewhere."""
+    told = _reason(result, error)
+    held = result.get("failed_when_result")
+    why = ""
+    if isinstance(held, str) or held is True:
+        # An error in the condition is a text.
+        why = f"failed_when: {_text(held)}" if isinstance(held, str) else "its failed_when came true"
+        told = told or "\n".join(_output(result))
+    elif isinstance(result.get("attempts"), int):
+        why = f"gave up after {result['attempts']} {'attempt' if result['attempts'] == 1 else 'attempts'}"
+        told = told or "\n".join(_output(result))
+    return ": ".join(filter(None, (why, told)))
+
+
+def _reason(result: Mapping[str, Any], error: Any) -> str:
     told = next((_text(result[key]) for key in REASONS if result.get(key)), "")
     if SAYS_LITTLE.search(told):
         return _with_output(told.removesuffix("."), result)
@@ -173,16 +193,23 @@ def _told(result: Mapping[str, Any], error: Any) -> str:
 
 def _with_output(told: str, result: Mapping[str, Any]) -> str:
     """Add the last lines that a command printed, or what else is known of its end."""
-    lines = next((found for key in OUTPUTS if (found := _lines(key, result.get(key) or ""))), [])
-    if lines:
-        crashed = any("Traceback (most recent call last)" in line for line in lines)
-        lines = lines[-1 if crashed else -MAX_LINES :]
-        while len(lines) > 1 and sum(map(len, lines)) > MAX_OUTPUT:
-            del lines[0]
+    if lines := _output(result):
         return f"{told}: " + "\n".join(lines)
     if NO_RESULT.search(told):
         return f"instead of a result, its shell ended with code {result.get('rc')} without a word"
-    return f"{told}: {result.get('rc')}"
+    if result.get("rc") is not None:
+        return f"{told}: {result['rc']}"
+    return "" if LAYERS.sub("", told) == "Unknown error" else told
+
+
+def _output(result: Mapping[str, Any]) -> list[str]:
+    """Give the last lines that a command printed."""
+    lines = next((found for key in OUTPUTS if (found := _lines(key, result.get(key) or ""))), [])
+    crashed = any("Traceback (most recent call last)" in line for line in lines)
+    lines = lines[-1 if crashed else -MAX_LINES :]
+    while len(lines) > 1 and sum(map(len, lines)) > MAX_OUTPUT:
+        del lines[0]
+    return lines
 
 
 def _lines(key: str, output: Any) -> list[str]:

@@ -119,7 +119,9 @@ class Served:
                 self._note(host, "UNREACHABLE")
             elif host in failed:
                 self._note(host, self._why(host))
-        self._in_trouble = bool(set(self._batch) & (failed | unreachable))
+        # After `end_play` no batch was to follow.
+        ended = self._iterator is not None and self._iterator.end_play
+        self._in_trouble = not ended and bool(set(self._batch) & (failed | unreachable))
         self._batch, self._iterator = [], None
 
     def _why(self, host: str) -> str:
