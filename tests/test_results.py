@@ -131,6 +131,17 @@ CONDITIONS = [
     ),
     ({"failed_when_result": True, "stat": {}, "msg": "Unknown error."}, "its failed_when came true"),
     ({"failed_when_result": "'nope' is undefined", "msg": "hello"}, "failed_when: 'nope' is undefined: hello"),
+    (
+        {
+            "failed_when_result": True,
+            "msg": "Task failed: Action failed: A 'failed_when' expression evaluated to 'True'.",
+        },
+        "its failed_when came true",
+    ),
+    (
+        {"failed_when_result": "'nope' is undefined", "msg": "A 'failed_when' expression failed: 'nope' is undefined"},
+        "failed_when: 'nope' is undefined",
+    ),
     ({"failed_when_result": False, "msg": "hello"}, "hello"),
     ({"attempts": 3, "msg": "OK (126 bytes)"}, "gave up after 3 attempts: OK (126 bytes)"),
     ({"attempts": 3, "rc": 0, "stdout": "not yet"}, "gave up after 3 attempts: not yet"),

@@ -30,6 +30,8 @@ BECOMES = ("become_method", "become_user", "become_flags")
 OUTPUTS = ("message", "stderr", "module_stderr", "stdout", "module_stdout")
 SAYS_LITTLE = re.compile(r"non-zero return code|deserialization failed|MODULE FAILURE|Unknown error\.?$")
 LAYERS = re.compile(r"^(?:(?:Task|Action|Module) failed: |Finalization of task args for '[^']*' failed: )+")
+# Ansible 2.20 and later, beside `failed_when_result`.
+HELD = re.compile(r"A 'failed_when' expression ")
 SAYS_NOTHING = re.compile(r"No start of json char found|traceback unavailable")
 NO_RESULT = re.compile(r"deserialization failed|MODULE FAILURE")
 # What ssh itself says beside a command. It ends its lines with CR LF, even where the command has no terminal.
@@ -174,6 +176,7 @@ def _told(result: Mapping[str, Any], error: Any) -> str:
     if isinstance(held, str) or held is True:
         # An error in the condition is a text.
         why = f"failed_when: {_text(held)}" if isinstance(held, str) else "its failed_when came true"
+        told = "" if HELD.match(LAYERS.sub("", told)) else told
         told = told or "\n".join(_output(result))
     elif isinstance(result.get("attempts"), int):
         why = f"gave up after {result['attempts']} {'attempt' if result['attempts'] == 1 else 'attempts'}"
