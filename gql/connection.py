@@ -21,9 +21,13 @@ class PageInfo:
     """Where a page stands in its list."""
 
     has_next_page: bool
+    """Whether there are rows after this page."""
     has_previous_page: bool
+    """Whether the page began after a cursor, so that there may be rows before it."""
     start_cursor: str | None
+    """Cursor of the first row; null if the page is empty."""
     end_cursor: str | None
+    """Cursor of the last row, for `after` of the next page; null if the page is empty."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from models import FailureReason, HostTaskStatus, JobStatus, ServerAuthKind
 from runner.errors import ErrorCode
 from runner.viewer import Role
 
-strawberry.enum(JobStatus, name="JobStatus", description="Where a job stands.")
-strawberry.enum(FailureReason, name="JobFailureReason", description="Why a job ended as ERROR.")
-strawberry.enum(HostTaskStatus, name="HostTaskStatus", description="How a task ended on a host.")
-strawberry.enum(ServerAuthKind, name="ServerAuthKind", description="How Playcast logs in to a server.")
-strawberry.enum(ErrorCode, name="UserErrorCode", description="Stable codes of expected failures.")
-strawberry.enum(Role, name="Role", description="What a viewer may do.")
+strawberry.enum(JobStatus, name="JobStatus")
+strawberry.enum(FailureReason, name="JobFailureReason")
+strawberry.enum(HostTaskStatus, name="HostTaskStatus")
+strawberry.enum(ServerAuthKind, name="ServerAuthKind")
+strawberry.enum(ErrorCode, name="UserErrorCode")
+strawberry.enum(Role, name="Role")
 
 __all__ = ["ErrorCode", "FailureReason", "HostTaskStatus", "JobStatus", "Role", "ServerAuthKind"]

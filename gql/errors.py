@@ -27,15 +27,16 @@ CODES: dict[type[BaseException], str] = {
 }
 
 
-@strawberry.type(
-    description="An expected failure. `field` is the input path; `code` is stable, `message` is for people."
-)
+@strawberry.type
 class UserError:
-    """One expected failure."""
+    """An expected failure. `field` is the input path; `code` is stable, `message` is for people."""
 
     code: ErrorCode
+    """What kind of failure; stable, for programs."""
     message: str
+    """What is wrong and what to do, for people."""
     field: list[str] | None
+    """Path of the input that caused it, e.g. ["serverIds", "0"]; null if it is none of them."""
 
     @classmethod
     def of(cls, problem: Problem) -> "UserError":

@@ -20,21 +20,26 @@ class RunProvisionInput:
     """What to run where."""
 
     recipe: str
+    """Name of a recipe of the allow-list."""
     server_ids: list[strawberry.ID]
+    """Ids of the servers, 1 to 1000, each once."""
     extra_vars: JSON | None = None
+    """Extra variables as a JSON object; null for none. Those that the recipe declares secret are stored encrypted."""
     check: bool | None = False
+    """Only predict changes (`--check`)."""
     diff: bool | None = False
-    tags: list[str] | None = strawberry.field(default=None, description="Ansible's task tags.")
+    """Show changes of files in the log (`--diff`)."""
+    tags: list[str] | None = None
+    """Ansible's task tags."""
     skip_tags: list[str] | None = None
+    """Task tags to leave out."""
     timeout_seconds: int | None = None
+    """Seconds after which the job is stopped; null for the recipe's own, or PLAYCAST_TIMEOUT."""
     priority: int | None = 0
-    idempotency_key: str | None = strawberry.field(
-        default=None,
-        description=(
-            "The same request with the same key within 24 h returns the first job instead of starting another; "
-            "another request with that key is refused (IDEMPOTENCY_CONFLICT)."
-        ),
-    )
+    """From -1000 to 1000; jobs of higher priority go first."""
+    idempotency_key: str | None = None
+    """The same request with the same key within 24 h returns the first job instead of starting another; another request
+    with that key is refused (IDEMPOTENCY_CONFLICT)."""
 
     def order(self) -> Order:
         """The order that this input means; Refused names an id that cannot be read."""
@@ -72,6 +77,7 @@ class CancelJobInput:
     """A job to stop."""
 
     job_id: strawberry.ID
+    """The job."""
 
 
 @strawberry.input
@@ -79,27 +85,28 @@ class RetryJobInput:
     """A finished job to run again."""
 
     job_id: strawberry.ID
-    failed_hosts_only: bool | None = strawberry.field(
-        default=False,
-        description="Only on servers for which not every play that names them came to its end (`JobHost.served`).",
-    )
+    """The job, which has ended."""
+    failed_hosts_only: bool | None = False
+    """Only on servers for which not every play that names them came to its end (`JobHost.served`)."""
     idempotency_key: str | None = None
+    """As in RunProvisionInput."""
 
 
-@strawberry.input(
-    one_of=True,
-    description=(
-        "Write-only: no field of this API ever returns a secret. "
-        "`keyFile` is the name of a file in the keys directory, never a path."
-    ),
-)
+@strawberry.input(one_of=True)
 class CredentialInput:
-    """How to log in."""
+    """Write-only: no field of this API ever returns a secret.
+
+    `keyFile` is the name of a file in the keys directory, never a path.
+    """
 
     password: strawberry.Maybe[str]
+    """Password of the account."""
     private_key: strawberry.Maybe[str]
+    """OpenSSH private key without passphrase."""
     key_file: strawberry.Maybe[str]
+    """Name of a private key in the keys directory of Playcast."""
     local: strawberry.Maybe[bool]
+    """True: run on the machine of the worker, without ssh."""
 
     def credential(self) -> Credential:
         """The credential with plain values."""
@@ -116,16 +123,21 @@ class CreateServerInput:
     """A new server."""
 
     name: str
+    """Unique name, for people."""
     host: str
+    """Host name or IP address that ssh connects to."""
     user: str
+    """Account that logs in."""
     credential: CredentialInput
+    """How it logs in."""
     port: int | None = 22
+    """Port of its ssh server."""
     tags: list[str] | None = None
+    """Tags, each an inventory group; null for none."""
     variables: JSON | None = None
-    strict_host_key: bool | None = strawberry.field(
-        default=True,
-        description="Unsafe if false: any host key is taken, so anybody on the way can pass for the server.",
-    )
+    """Ansible's host variables as a JSON object; null for none."""
+    strict_host_key: bool | None = True
+    """Unsafe if false: any host key is taken, so anybody on the way can pass for the server."""
 
     def fields(self) -> ServerFields:
         """What the verb takes."""
@@ -141,20 +153,30 @@ class CreateServerInput:
         )
 
 
-@strawberry.input(description="Fields that are left out stay as they are; none of them can be null.")
+@strawberry.input
 class UpdateServerInput:
-    """A change to a server."""
+    """Fields that are left out stay as they are; none of them can be null."""
 
     id: strawberry.ID
+    """The server."""
     name: str | None = strawberry.UNSET
+    """New name."""
     host: str | None = strawberry.UNSET
+    """New host name or IP address; forgets the pinned host key."""
     port: int | None = strawberry.UNSET
+    """New port; forgets the pinned host key."""
     user: str | None = strawberry.UNSET
+    """New account."""
     credential: CredentialInput | None = strawberry.UNSET
+    """New credential, in place of the old one."""
     tags: list[str] | None = strawberry.UNSET
+    """All its tags, in place of the old ones; [] for none."""
     variables: JSON | None = strawberry.UNSET
+    """All its host variables, in place of the old ones; {} for none."""
     strict_host_key: bool | None = strawberry.UNSET
+    """False is unsafe: any host key is taken."""
     forget_host_key: bool | None = strawberry.UNSET
+    """True: pin whatever key the server shows next."""
 
     def fields(self) -> ServerFields:
         """What the verb takes; Refused names each field that is null."""
@@ -185,3 +207,4 @@ class DeleteServerInput:
     """A server to remove."""
 
     id: strawberry.ID
+    """The server."""

@@ -1,5 +1,7 @@
 """Mutation: what clients can change. Expected failures come back as `userErrors`."""
 
+from typing import Annotated, TypeVar
+
 import strawberry
 
 from gql.context import Info
@@ -22,13 +24,18 @@ from runner.retry import retry_job
 from runner.servers import create_server, delete_server, update_server
 from runner.submit import run_provision
 
+T = TypeVar("T")
+_Input = Annotated[T, strawberry.argument(description="All that the mutation takes.")]
+
 
 @strawberry.type
 class RunProvisionPayload:
     """The job, or why there is none."""
 
     job: ProvisionJob | None = None
+    """The new job; null if there is none."""
     user_errors: list[UserError] = strawberry.field(default_factory=list)
+    """Why there is none; else empty."""
 
 
 @strawberry.type
@@ -36,7 +43,9 @@ class CancelJobPayload:
     """The job as it stands now, or why it cannot be stopped."""
 
     job: ProvisionJob | None = None
+    """The job as it stands now; null if it cannot be stopped."""
     user_errors: list[UserError] = strawberry.field(default_factory=list)
+    """Why it cannot be stopped; else empty."""
 
 
 @strawberry.type
@@ -44,7 +53,9 @@ class RetryJobPayload:
     """The new job, or why there is none."""
 
     job: ProvisionJob | None = None
+    """The new job; null if there is none."""
     user_errors: list[UserError] = strawberry.field(default_factory=list)
+    """Why there is none; else empty."""
 
 
 @strawberry.type
@@ -52,7 +63,9 @@ class CreateServerPayload:
     """The server, or why there is none."""
 
     server: Server | None = None
+    """The new server; null if there is none."""
     user_errors: list[UserError] = strawberry.field(default_factory=list)
+    """Why there is none; else empty."""
 
 
 @strawberry.type
@@ -60,7 +73,9 @@ class UpdateServerPayload:
     """The server, or why it was not changed."""
 
     server: Server | None = None
+    """The server as it stands now; null if it was not changed."""
     user_errors: list[UserError] = strawberry.field(default_factory=list)
+    """Why it was not changed; else empty."""
 
 
 @strawberry.type
@@ -68,25 +83,27 @@ class DeleteServerPayload:
     """The id that is gone, or why it is not."""
 
     deleted_id: strawberry.ID | None = None
+    """Id of the server that is gone; null if none is."""
     user_errors: list[UserError] = strawberry.field(default_factory=list)
+    """Why it is still there; else empty."""
 
 
 @strawberry.type
 class Mutation:
     """What clients can change."""
 
-    @strawberry.mutation(description="Create a job and queue it. Returns as soon as job and queue entry are durable.")
-    async def run_provision(self, info: Info, input: RunProvisionInput) -> RunProvisionPayload:  # noqa: A002 (the contract's name)
-        """Run a recipe."""
+    @strawberry.mutation
+    async def run_provision(self, info: Info, input: _Input[RunProvisionInput]) -> RunProvisionPayload:  # noqa: A002 (the contract's name)
+        """Create a job and queue it. Returns as soon as job and queue entry are durable."""
         try:
             job = await run_provision(info.context.engine, info.context.viewer, input.order())
         except Refused as refusal:
             return RunProvisionPayload(user_errors=user_errors(refusal))
         return RunProvisionPayload(job=ProvisionJob.of(job))
 
-    @strawberry.mutation(description="Ask a pending or running job to stop; idempotent.")
-    async def cancel_job(self, info: Info, input: CancelJobInput) -> CancelJobPayload:  # noqa: A002 (the contract's name)
-        """Stop a job."""
+    @strawberry.mutation
+    async def cancel_job(self, info: Info, input: _Input[CancelJobInput]) -> CancelJobPayload:  # noqa: A002 (the contract's name)
+        """Ask a pending or running job to stop; idempotent."""
         try:
             number = number_of("ProvisionJob", input.job_id, "jobId")
             job = await cancel_job(info.context.engine, info.context.viewer, number)
@@ -94,11 +111,9 @@ class Mutation:
             return CancelJobPayload(user_errors=user_errors(refusal))
         return CancelJobPayload(job=ProvisionJob.of(job))
 
-    @strawberry.mutation(
-        description="Create a new job from a finished one: on all its servers, or on those that it has not served."
-    )
-    async def retry_job(self, info: Info, input: RetryJobInput) -> RetryJobPayload:  # noqa: A002 (the contract's name)
-        """Run a job again."""
+    @strawberry.mutation
+    async def retry_job(self, info: Info, input: _Input[RetryJobInput]) -> RetryJobPayload:  # noqa: A002 (the contract's name)
+        """Create a new job from a finished one: on all its servers, or on those that it has not served."""
         try:
             job = await retry_job(
                 info.context.engine,
@@ -111,18 +126,18 @@ class Mutation:
             return RetryJobPayload(user_errors=user_errors(refusal))
         return RetryJobPayload(job=ProvisionJob.of(job))
 
-    @strawberry.mutation(description="Store a new server. Its name must be free.")
-    async def create_server(self, info: Info, input: CreateServerInput) -> CreateServerPayload:  # noqa: A002 (the contract's name)
-        """Add a server."""
+    @strawberry.mutation
+    async def create_server(self, info: Info, input: _Input[CreateServerInput]) -> CreateServerPayload:  # noqa: A002 (the contract's name)
+        """Store a new server. Its name must be free."""
         try:
             server = await create_server(info.context.engine, info.context.viewer, input.fields())
         except Refused as refusal:
             return CreateServerPayload(user_errors=user_errors(refusal))
         return CreateServerPayload(server=Server.of(server))
 
-    @strawberry.mutation(description="Change a server. A new host or port forgets the pinned host key.")
-    async def update_server(self, info: Info, input: UpdateServerInput) -> UpdateServerPayload:  # noqa: A002 (the contract's name)
-        """Change a server."""
+    @strawberry.mutation
+    async def update_server(self, info: Info, input: _Input[UpdateServerInput]) -> UpdateServerPayload:  # noqa: A002 (the contract's name)
+        """Change a server. A new host or port forgets the pinned host key."""
         try:
             number = number_of("Server", input.id, "id")
             server = await update_server(info.context.engine, info.context.viewer, number, input.fields())
@@ -130,9 +145,9 @@ class Mutation:
             return UpdateServerPayload(user_errors=user_errors(refusal))
         return UpdateServerPayload(server=Server.of(server))
 
-    @strawberry.mutation(description="Remove a server that no unfinished job needs. Its jobs stay.")
-    async def delete_server(self, info: Info, input: DeleteServerInput) -> DeleteServerPayload:  # noqa: A002 (the contract's name)
-        """Remove a server."""
+    @strawberry.mutation
+    async def delete_server(self, info: Info, input: _Input[DeleteServerInput]) -> DeleteServerPayload:  # noqa: A002 (the contract's name)
+        """Remove a server that no unfinished job needs. Its jobs stay."""
         try:
             number = number_of("Server", input.id, "id")
             await delete_server(info.context.engine, info.context.viewer, number)

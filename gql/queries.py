@@ -1,9 +1,11 @@
 """Query: what clients can ask."""
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
+from gql.arguments import AfterRow, AnyId, First, JobId, RecipeName, ServerId
 from gql.connection import Slice, Window
 from gql.context import Info
 from gql.enums import JobStatus
@@ -27,16 +29,22 @@ MAX_SEARCHED_TAG = 32
 """Characters of a text that rows are compared with: nothing stored is longer."""
 
 
-@strawberry.input(description="Which jobs; conditions that are left out do not count.")
+@strawberry.input
 class JobFilter:
-    """A choice of jobs."""
+    """Which jobs; conditions that are left out do not count."""
 
     status: list[JobStatus] | None = None
+    """Jobs in one of these states."""
     recipe: str | None = None
+    """Jobs of the recipe of exactly this name."""
     server_id: strawberry.ID | None = None
+    """Jobs that were asked to run on this server."""
     requested_by: str | None = None
+    """Jobs that the viewer of exactly this name asked for."""
     created_after: datetime | None = None
+    """Jobs requested later than this instant."""
     created_before: datetime | None = None
+    """Jobs requested earlier than this instant."""
 
     def query(self) -> JobQuery:
         """The filter with its ids read."""
@@ -50,25 +58,31 @@ class JobFilter:
         )
 
 
-@strawberry.input(description="Which servers; conditions that are left out do not count.")
+@strawberry.input
 class ServerFilter:
-    """A choice of servers."""
+    """Which servers; conditions that are left out do not count."""
 
     name_contains: str | None = None
+    """Servers whose name has this text in it, in capitals or not; at most 64 characters."""
     tag: str | None = None
+    """Servers with exactly this tag."""
 
     def query(self) -> ServerQuery:
         """The filter with its texts checked."""
         return ServerQuery(name_contains=_searched(self.name_contains), tag=_searched(self.tag, MAX_SEARCHED_TAG))
 
 
+Servers = Annotated[ServerFilter | None, strawberry.argument(description="Which servers; null for all.")]
+Jobs = Annotated[JobFilter | None, strawberry.argument(description="Which jobs; null for all.")]
+
+
 @strawberry.type
 class Query:
     """What clients can ask."""
 
-    @strawberry.field(description="Any object by its global id, which a bare number is not; null if there is none.")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002 (the contract's name)
-        """Anything."""
+    @strawberry.field
+    async def node(self, info: Info, id: AnyId) -> Node | None:  # noqa: A002 (the contract's name)
+        """Any object by its global id, which a bare number is not; null if there is none."""
         type_name, number = node_of(id)
         if type_name == "Server":
             return await _server(number)
@@ -76,61 +90,61 @@ class Query:
             return await _job_host(number)
         return await _job(info, number) if type_name == "ProvisionJob" else None
 
-    @strawberry.field(description="Who is asking.")
+    @strawberry.field
     def viewer(self, info: Info) -> Viewer:
-        """The caller."""
+        """Who is asking."""
         return Viewer(name=info.context.viewer.name, role=info.context.viewer.role)
 
-    @strawberry.field(description="A server; null if there is none.")
-    async def server(self, id: strawberry.ID) -> Server | None:  # noqa: A002 (the contract's name)
-        """One server."""
+    @strawberry.field
+    async def server(self, id: ServerId) -> Server | None:  # noqa: A002 (the contract's name)
+        """A server; null if there is none."""
         return await _server(row_number("Server", id))
 
-    @strawberry.field(description="Oldest first.")
+    @strawberry.field
     async def servers(
         self,
         info: Info,
-        first: int | None = 50,
-        after: str | None = None,
-        filter: ServerFilter | None = None,  # noqa: A002 (the contract's name)
+        first: First = 50,
+        after: AfterRow = None,
+        filter: Servers = None,  # noqa: A002 (the contract's name)
     ) -> ServerConnection:
-        """Many servers."""
+        """Oldest first."""
         viewer, wanted, window = info.context.viewer, (filter or ServerFilter()).query(), Window.of(first, after)
         rows = await oldest_servers(viewer, wanted, window.most, window.after)
         return ServerConnection(page=Slice.of(rows, window, lambda: count_servers(viewer, wanted)))
 
-    @strawberry.field(description="The allow-list of playbooks that may be run; small, not paginated.")
+    @strawberry.field
     async def recipes(self, info: Info) -> list[Recipe]:
-        """Every recipe."""
+        """The allow-list of playbooks that may be run; small, not paginated."""
         return [Recipe.of(recipe) for recipe in await info.context.engine.recipes.all()]
 
-    @strawberry.field(description="A recipe; null if it is not on the allow-list.")
-    async def recipe(self, info: Info, name: str) -> Recipe | None:
-        """One recipe."""
+    @strawberry.field
+    async def recipe(self, info: Info, name: RecipeName) -> Recipe | None:
+        """A recipe; null if it is not on the allow-list."""
         recipe = await info.context.engine.recipes.find(name)
         return Recipe.of(recipe) if recipe is not None else None
 
-    @strawberry.field(description="A job; null if there is none.")
-    async def job(self, info: Info, id: strawberry.ID) -> ProvisionJob | None:  # noqa: A002 (the contract's name)
-        """One job."""
+    @strawberry.field
+    async def job(self, info: Info, id: JobId) -> ProvisionJob | None:  # noqa: A002 (the contract's name)
+        """A job; null if there is none."""
         return await _job(info, row_number("ProvisionJob", id))
 
-    @strawberry.field(description="Newest first.")
+    @strawberry.field
     async def jobs(
         self,
         info: Info,
-        first: int | None = 50,
-        after: str | None = None,
-        filter: JobFilter | None = None,  # noqa: A002 (the contract's name)
+        first: First = 50,
+        after: AfterRow = None,
+        filter: Jobs = None,  # noqa: A002 (the contract's name)
     ) -> ProvisionJobConnection:
-        """Many jobs."""
+        """Newest first."""
         viewer, wanted, window = info.context.viewer, (filter or JobFilter()).query(), Window.of(first, after)
         rows = await newest_jobs(viewer, wanted, window.most, window.after)
         return ProvisionJobConnection(page=Slice.of(rows, window, lambda: count_jobs(viewer, wanted)))
 
-    @strawberry.field(description="Version and limits that a client needs.")
+    @strawberry.field
     def system(self, info: Info) -> System:
-        """This installation."""
+        """Version and limits that a client needs."""
         return System.of(info.context)
 
 

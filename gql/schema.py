@@ -16,6 +16,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from gql.cost import too_dear
+from gql.descriptions import describe
 from gql.documents import Documents, Prepared
 from gql.errors import CodedErrors, RequestError, is_away, is_bug
 from gql.executor import ROWS_FOR_EACH
@@ -68,6 +69,7 @@ class PlaycastSchema(Schema):
 
     def __init__(self, max_rows: int, **given: Any) -> None:  # noqa: ANN401 (strawberry's own, of many kinds)
         super().__init__(**given)
+        describe(self._schema)
         self._max_rows = max_rows
         self._documents = Documents(self._schema)
         self._places = asyncio.Semaphore(HEAVY_AT_ONCE)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 import strawberry
 
+from gql.arguments import AfterEvent, AfterLog, JobId, JobIds
 from gql.context import Info
 from gql.ids import row_number
 from gql.types.event import JobEventBatch
@@ -22,16 +23,12 @@ MAX_WATCHED = 10 * MAX_PAGE_SIZE
 class Subscription:
     """What clients can watch."""
 
-    @strawberry.subscription(
-        description=(
-            "Log text from `after` (exclusive) to the end of the job, past and live, without gap or repeat. "
-            "Completes after the chunk with `end: true`."
-        )
-    )
-    async def job_log(
-        self, info: Info, job_id: strawberry.ID, after: str | None = None
-    ) -> AsyncGenerator[JobLogChunk, None]:
-        """A job's log."""
+    @strawberry.subscription
+    async def job_log(self, info: Info, job_id: JobId, after: AfterLog = None) -> AsyncGenerator[JobLogChunk, None]:
+        """Log text from `after` (exclusive) to the end of the job, past and live, without gap or repeat.
+
+        Completes after the chunk with `end: true`.
+        """
         job = await find_watched(info.context.engine, info.context.viewer, row_number("ProvisionJob", job_id))
         if job is None:
             raise BadInput(f"there is no job {job_id}")
@@ -41,15 +38,11 @@ class Subscription:
             context.cursor = chunk.cursor
             yield chunk
 
-    @strawberry.subscription(
-        description=(
-            "Structured events from `after` (exclusive), in batches; completes after the batch with `end: true`."
-        )
-    )
+    @strawberry.subscription
     async def job_events(
-        self, info: Info, job_id: strawberry.ID, after: str | None = None
+        self, info: Info, job_id: JobId, after: AfterEvent = None
     ) -> AsyncGenerator[JobEventBatch, None]:
-        """A job's events."""
+        """Structured events from `after` (exclusive), in batches; completes after the batch with `end: true`."""
         job = await find_watched(info.context.engine, info.context.viewer, row_number("ProvisionJob", job_id))
         if job is None:
             raise BadInput(f"there is no job {job_id}")
@@ -59,16 +52,12 @@ class Subscription:
             context.cursor = batch.cursor
             yield batch
 
-    @strawberry.subscription(
-        description=(
-            "Current state at once, then every change (intermediate states may be merged). "
-            "Without ids: every job that the viewer can see; of these the finished ones come only when they change."
-        )
-    )
-    async def job_updated(
-        self, info: Info, ids: list[strawberry.ID] | None = None
-    ) -> AsyncGenerator[ProvisionJob, None]:
-        """The states of jobs."""
+    @strawberry.subscription
+    async def job_updated(self, info: Info, ids: JobIds = None) -> AsyncGenerator[ProvisionJob, None]:
+        """Current state at once, then every change (intermediate states may be merged).
+
+        Without ids: every job that the viewer can see; of these the finished ones come only when they change.
+        """
         if ids is not None and len(ids) > MAX_WATCHED:
             raise BadInput(f"{len(ids)} ids are too many: watch at most {MAX_WATCHED}, or leave ids out to watch all")
         numbers = None if ids is None else list(dict.fromkeys(row_number("ProvisionJob", raw) for raw in ids))

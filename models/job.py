@@ -22,11 +22,16 @@ from models.mark import mark
 class JobStatus(StrEnum):
     """Where a job stands."""
 
-    PENDING = "PENDING"  # stored; it waits for its servers, or for a worker; nothing has started
-    RUNNING = "RUNNING"  # a worker has claimed it
-    SUCCESS = "SUCCESS"  # every requested host is in the recap, without failure
-    ERROR = "ERROR"  # it ended in any other way; `failure_reason` says which
-    CANCELED = "CANCELED"  # a person stopped it
+    PENDING = "PENDING"
+    """Stored; it waits for its servers, or for a worker with a free slot. Nothing has started."""
+    RUNNING = "RUNNING"
+    """A worker has claimed it; its playbook is starting, runs, or has just ended."""
+    SUCCESS = "SUCCESS"
+    """Every requested server was served, without a failure."""
+    ERROR = "ERROR"
+    """It ended in any other way; `failureReason` and `message` say how."""
+    CANCELED = "CANCELED"
+    """Somebody stopped it; `message` says who."""
 
 
 FINAL = frozenset({JobStatus.SUCCESS, JobStatus.ERROR, JobStatus.CANCELED})
@@ -36,10 +41,15 @@ class FailureReason(StrEnum):
     """Why a job ended as ERROR."""
 
     PLAYBOOK_FAILED = "PLAYBOOK_FAILED"
+    """A task failed, or ansible could not run the playbook; `message` names where and why."""
     HOST_UNREACHABLE = "HOST_UNREACHABLE"
+    """Servers could not be reached, and on none did a task fail."""
     TIMEOUT = "TIMEOUT"
+    """It was stopped at its deadline."""
     WORKER_LOST = "WORKER_LOST"
+    """Its worker or its processes are gone; nobody knows how far it came."""
     LAUNCH_FAILED = "LAUNCH_FAILED"
+    """ansible-playbook could not be started; nothing has run."""
 
 
 class ProvisionJob(Model):

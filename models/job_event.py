@@ -15,12 +15,19 @@ class HostTaskStatus(StrEnum):
     """How a task ended on a host."""
 
     OK = "OK"
+    """It succeeded and changed nothing."""
     CHANGED = "CHANGED"
+    """It changed something."""
     SKIPPED = "SKIPPED"
+    """A condition left it out."""
     FAILED = "FAILED"
-    IGNORED = "IGNORED"  # failed, and the task says that this does not matter
-    RESCUED = "RESCUED"  # failed, and its block has a rescue for that
+    """It failed."""
+    IGNORED = "IGNORED"
+    """It failed, or did not reach the server, and the playbook ignores that."""
+    RESCUED = "RESCUED"
+    """It failed, and its block has a `rescue` for that."""
     UNREACHABLE = "UNREACHABLE"
+    """The server could not be reached."""
 
 
 class JobEvent(Model):

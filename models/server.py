@@ -13,8 +13,11 @@ class ServerAuthKind(StrEnum):
     """How Playcast logs in to a server."""
 
     SSH_KEY = "SSH_KEY"
+    """By ssh, with a private key."""
     PASSWORD = "PASSWORD"  # noqa: S105 (the name of a kind, not a password)
+    """By ssh, with a password."""
     LOCAL = "LOCAL"
+    """On the machine of the worker itself, without ssh."""
 
 
 class Server(Model):

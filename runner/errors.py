@@ -17,15 +17,25 @@ class ErrorCode(StrEnum):
     """Stable codes of expected failures."""
 
     INVALID = "INVALID"
+    """A value that cannot be; `message` says what would do."""
     NOT_FOUND = "NOT_FOUND"
+    """There is nothing with this id."""
     RECIPE_NOT_ALLOWED = "RECIPE_NOT_ALLOWED"
+    """The recipe is not on the allow-list."""
     SERVERS_EMPTY = "SERVERS_EMPTY"
+    """No server is named."""
     ALREADY_EXISTS = "ALREADY_EXISTS"
+    """The name is taken."""
     JOB_NOT_FINISHED = "JOB_NOT_FINISHED"
+    """The job has not ended yet."""
     JOB_FINISHED = "JOB_FINISHED"
+    """The job has ended already."""
     IN_USE = "IN_USE"
+    """A job that is not over needs it."""
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    """The key stands for another request."""
     FORBIDDEN = "FORBIDDEN"
+    """The viewer may not do that."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,11 @@ class Role(StrEnum):
     """What a viewer may do."""
 
     VIEWER = "VIEWER"
+    """For those who only look; nobody has it yet."""
     OPERATOR = "OPERATOR"
+    """For those who run jobs; nobody has it yet."""
     ADMIN = "ADMIN"
+    """May do everything."""
 
 
 @dataclass(frozen=True)

@@ -17,71 +17,89 @@ from models import JobEvent as Row
 from runner.events import Batch
 
 
-@strawberry.interface(description="Something that happened in a job. `seq` counts from 1 without gaps.")
+@strawberry.interface
 class JobEvent:
-    """An event."""
+    """Something that happened in a job. `seq` counts from 1 without gaps."""
 
     seq: int
+    """Number of the event in its job, from 1 without gaps."""
     at: datetime
+    """When it happened."""
 
 
-@strawberry.type(description="The job took a state.")
+@strawberry.type
 class JobStatusEvent(JobEvent):
-    """A move."""
+    """The job took a state."""
 
     status: JobStatus
+    """The state that the job took."""
     failure_reason: FailureReason | None
+    """Why, if that is ERROR; else null."""
 
 
-@strawberry.type(description="A play began.")
+@strawberry.type
 class PlayStartedEvent(JobEvent):
-    """A play."""
+    """A play began."""
 
     play: str
+    """Name of the play."""
     hosts: list[str]
+    """Hosts of the play, `srv-<number>`; the first 1000."""
 
 
-@strawberry.type(description="A task began.")
+@strawberry.type
 class TaskStartedEvent(JobEvent):
-    """A task."""
+    """A task began."""
 
     play: str
+    """Name of the play."""
     task_id: strawberry.ID
+    """Ansible's id of the task, the same in its HostTaskEvents."""
     task: str
+    """Name of the task."""
     action: str
-    path: str | None = strawberry.field(description="File and line, relative to the ansible directory.")
-    log_line: int | None = strawberry.field(description="Line of the log where the task begins.")
+    """Its module, e.g. ansible.builtin.copy."""
+    path: str | None
+    """File and line, relative to the ansible directory."""
+    log_line: int | None
+    """Line of the log where the task begins."""
 
 
-@strawberry.type(description="A task ended on a host.")
+@strawberry.type
 class HostTaskEvent(JobEvent):
-    """A result."""
+    """A task ended on a host."""
 
     host: str
-    delegated_to: str | None = strawberry.field(
-        description="The host that the task ran on in its place, by `delegate_to`; null if it ran on its own."
-    )
+    """Name of the host in the inventory, `srv-<number>`."""
+    delegated_to: str | None
+    """The host that the task ran on in its place, by `delegate_to`; null if it ran on its own."""
     task_id: strawberry.ID
+    """Ansible's id of the task."""
     task: str
+    """Name of the task."""
     status: HostTaskStatus
-    duration: float | None = strawberry.field(description="Seconds.")
+    """How it ended there."""
+    duration: float | None
+    """Seconds."""
     message: str | None
-    result: JSON | None = strawberry.field(
-        description="Module result after no_log and secret masking; null when not kept (see `resultTruncated`)."
-    )
+    """What the module said, at most 2000 characters; null if nothing."""
+    result: JSON | None
+    """Module result after no_log and secret masking; null when not kept (see `resultTruncated`)."""
     result_truncated: bool
-    log_line: int | None = strawberry.field(description="Line of the log where this result appears.")
+    """Whether `result` was cut or left out because it is larger than 64 KiB of JSON."""
+    log_line: int | None
+    """Line of the log where this result appears."""
 
 
-@strawberry.type(description="Ansible's recap: the job's work on its servers is over.")
+@strawberry.type
 class RecapEvent(JobEvent):
-    """The recap."""
+    """Ansible's recap: the job's work on its servers is over."""
 
     row: strawberry.Private[Row]
 
-    @strawberry.field(description="The requested servers that a play names.")
+    @strawberry.field
     async def hosts(self, info: Info) -> list[JobHost]:
-        """Their counters."""
+        """The requested servers that a play names."""
         counted: dict[str, dict[str, int]] = self.row.details["hosts"]
         rows = await info.context.job_hosts.load(self.row.job_id)
         return [JobHost.of(row, counted[row.host]) for row in rows if row.host in counted]
@@ -162,13 +180,16 @@ async def events_of(rows: Sequence[Row], client: object) -> list[JobEvent]:
     return events
 
 
-@strawberry.type(description="Consecutive events; resume after `cursor`. `end`: the job can have no more.")
+@strawberry.type
 class JobEventBatch:
-    """Some events."""
+    """Consecutive events; resume after `cursor`. `end`: the job can have no more."""
 
     cursor: str
+    """Resume point after these events."""
     events: list[JobEvent]
+    """The events, in the order of `seq`."""
     end: bool
+    """Whether the job has ended and these are its last events."""
 
     @classmethod
     async def of(cls, batch: Batch, client: object) -> "JobEventBatch":
@@ -181,12 +202,14 @@ class JobEventEdge:
     """An event in a list."""
 
     cursor: str
+    """Resume point after this event."""
     node: JobEvent
+    """The event."""
 
 
-@strawberry.type(description="A page of events; the same cursors as in jobEvents.")
+@strawberry.type
 class JobEventConnection:
-    """A page of events."""
+    """A page of events; the same cursors as in jobEvents."""
 
     rows: strawberry.Private[Sequence[Row]]
     has_more: strawberry.Private[bool]

@@ -13,27 +13,36 @@ if TYPE_CHECKING:
     from gql.types.server import Server
 
 
-@strawberry.type(description="One requested server of one job, with the counters of Ansible's recap, live.")
+@strawberry.type
 class JobHost(Node):
-    """A host of a job."""
+    """One requested server of one job, with the counters of Ansible's recap, live."""
 
     row: strawberry.Private[Row]
-    name: str = strawberry.field(description="Its name in the inventory and in the log, `srv-<number>`.")
-    server_name: str = strawberry.field(description="The server's name when the job was requested.")
+    name: str
+    """Its name in the inventory and in the log, `srv-<number>`."""
+    server_name: str
+    """The server's name when the job was requested."""
     ok: int
+    """Tasks that succeeded or changed something."""
     changed: int
+    """Tasks that changed something."""
     failed: int
+    """Tasks that failed."""
     skipped: int
+    """Tasks that a condition left out."""
     unreachable: int
+    """Times that the server could not be reached."""
     rescued: int
+    """Failed tasks that a `rescue` caught."""
     ignored: int
-    current_task: str | None = strawberry.field(description="The task that runs there now; null between tasks.")
-    served: bool | None = strawberry.field(
-        description=(
-            "Whether every play that names it came to its end there; null while that is not known. "
-            "`retryJob(failedHostsOnly: true)` runs on all others again."
-        )
-    )
+    """Failed tasks that the playbook ignores."""
+    current_task: str | None
+    """The task that runs there now; null between tasks."""
+    served: bool | None
+    """Whether every play that names it came to its end there; null while that is not known.
+
+    `retryJob(failedHostsOnly: true)` runs on all others again.
+    """
 
     @classmethod
     def of(cls, row: Row, counters: dict[str, int] | None = None) -> "JobHost":
@@ -55,9 +64,9 @@ class JobHost(Node):
             served=row.served,
         )
 
-    @strawberry.field(description="The server; null if it was deleted.")
+    @strawberry.field
     async def server(self, info: Info) -> Annotated["Server", strawberry.lazy("gql.types.server")] | None:
-        """Its server."""
+        """The server; null if it was deleted."""
         from gql.types.server import Server  # noqa: PLC0415 (servers know jobs and jobs know their hosts)
 
         row = await info.context.servers.load(self.row.server_id) if self.row.server_id is not None else None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import strawberry
 
+from gql.arguments import AfterEvent, AfterLog, First, Last, MaxBytes
 from gql.connection import PageInfo, Slice, Window, cursor_of, sized
 from gql.context import Info
 from gql.enums import FailureReason, JobStatus
@@ -26,40 +27,50 @@ if TYPE_CHECKING:
     from gql.types.server import Server
 
 
-@strawberry.type(description="One run of one recipe on some servers.")
+@strawberry.type
 class ProvisionJob(Node):
-    """A job."""
+    """One run of one recipe on some servers."""
 
     row: strawberry.Private[Row]
     number: int
+    """Number of the job, counted from 1; also its bare id."""
     recipe_name: str
+    """Name of the recipe, also if that has left the allow-list."""
     status: JobStatus
+    """Where it stands."""
     failure_reason: FailureReason | None
+    """Why it ended as ERROR; else null."""
     exit_code: int | None
+    """What ansible-playbook ended with, negative if a signal killed it; null if not known."""
     check: bool
+    """Whether it only predicts changes (`--check`)."""
     tags: list[str]
+    """Task tags that it runs; none means all."""
     requested_by: str
+    """Name of the viewer that asked for it."""
     worker: str | None
+    """Worker that claimed it; null until RUNNING."""
     created_at: datetime
+    """When it was requested."""
     started_at: datetime | None
+    """When a worker claimed it; null until then."""
     ended_at: datetime | None
-    log_path: str | None = strawberry.field(
-        description="Path of the raw log, relative to the data directory, e.g. jobs/123/ansible.log."
-    )
-    log_bytes: BigInt = strawberry.field(description="Bytes of the log stored so far.")
-    log_size: int = strawberry.field(
-        description="The same as an Int, and so at most 2147483647, which is less than 2 GiB: use `logBytes`."
-    )
-    progress: float | None = strawberry.field(
-        description="0..1 while running, from tasks seen against tasks planned; null when not known."
-    )
-    line_count: int = strawberry.field(description="Line ends stored so far, as `wc -l` counts them.")
-    log_pruned_at: datetime | None = strawberry.field(
-        description=(
-            "When the log was removed to save space; null while it is there. Then `log` is an empty page, and jobLog "
-            "sends one empty chunk that stands at the log's old end."
-        )
-    )
+    """When its state became final; null until then."""
+    log_path: str | None
+    """Path of the raw log, relative to the data directory, e.g. jobs/123/ansible.log."""
+    log_bytes: BigInt
+    """Bytes of the log stored so far."""
+    log_size: int
+    """The same as an Int, and so at most 2147483647, which is less than 2 GiB: use `logBytes`."""
+    progress: float | None
+    """0..1 while running, from tasks seen against tasks planned; null when not known."""
+    line_count: int
+    """Line ends stored so far, as `wc -l` counts them."""
+    log_pruned_at: datetime | None
+    """When the log was removed to save space; null while it is there.
+
+    Then `log` is an empty page, and jobLog sends one empty chunk that stands at the log's old end.
+    """
 
     @classmethod
     def of(cls, row: Row) -> "ProvisionJob":
@@ -87,78 +98,72 @@ class ProvisionJob(Node):
             log_pruned_at=row.log_pruned_at,
         )
 
-    @strawberry.field(description="The recipe as it stands now; null if it has left the allow-list.")
+    @strawberry.field
     async def recipe(self, info: Info) -> Recipe | None:
-        """The recipe of this name."""
+        """The recipe as it stands now; null if it has left the allow-list."""
         recipe = await info.context.recipes.load(self.row.recipe)
         return Recipe.of(recipe) if recipe is not None else None
 
-    @strawberry.field(description="The requested servers that still exist, in the order of the request.")
+    @strawberry.field
     async def servers(self, info: Info) -> list[Annotated["Server", strawberry.lazy("gql.types.server")]]:
-        """Where it runs."""
+        """The requested servers that still exist, in the order of the request."""
         from gql.types.server import Server  # noqa: PLC0415 (servers know jobs and jobs know servers)
 
         return [Server.of(row) for row in await info.context.job_servers.load(self.row.id)]
 
-    @strawberry.field(description="For people: why it failed, or what it waits for.")
+    @strawberry.field
     async def message(self, info: Info) -> str | None:
-        """Why it stands where it stands."""
+        """For people: why it failed, or what it waits for."""
         if self.status is not JobStatus.PENDING:
             return self.row.message
         return message_of(self.row, await info.context.waits.load(self.row.id))
 
-    @strawberry.field(
-        description="While PENDING: the jobs that hold servers this one needs, or reserve them before it."
-    )
+    @strawberry.field
     async def waiting_for(self, info: Info) -> list["ProvisionJob"]:
-        """Who stands in its way."""
+        """While PENDING: the jobs that hold servers this one needs, or reserve them before it."""
         return [ProvisionJob.of(wait.job) for wait in await info.context.waits.load(self.row.id)]
 
-    @strawberry.field(description="The job that this one was made from with retryJob; null if it was pruned since.")
+    @strawberry.field
     async def retry_of(self, info: Info) -> Optional["ProvisionJob"]:
-        """Its model."""
+        """The job that this one was made from with retryJob; null if it was pruned since."""
         row = await info.context.jobs.load(self.row.retry_of_id) if self.row.retry_of_id is not None else None
         return ProvisionJob.of(row) if row is not None else None
 
-    @strawberry.field(description="How far it came on each requested server, in the order of the request.")
+    @strawberry.field
     async def hosts(self, info: Info) -> list[JobHost]:
-        """Its hosts."""
+        """How far it came on each requested server, in the order of the request."""
         return [JobHost.of(row) for row in await info.context.job_hosts.load(self.row.id)]
 
-    @strawberry.field(description="A page of what happened in it; the same cursors as in jobEvents.")
-    async def events(self, info: Info, first: int | None = 100, after: str | None = None) -> JobEventConnection:
-        """Some of its events."""
+    @strawberry.field
+    async def events(self, info: Info, first: First = 100, after: AfterEvent = None) -> JobEventConnection:
+        """A page of what happened in it; the same cursors as in jobEvents."""
         position = parse_event_cursor(self.row, after)
         window = Window(sized(MAX_PAGE_SIZE if first is None else first), position)
         rows = await info.context.events.load((self.row.id, window))
         return JobEventConnection(rows=rows[: window.first], has_more=len(rows) > window.first, after=after)
 
-    @strawberry.field(
-        description="As requested, without secret inputs; where a value repeats a secret, it is masked as in the log."
-    )
+    @strawberry.field
     async def extra_vars(self, info: Info) -> JSON | None:
-        """The extra variables."""
+        """As requested, without secret inputs; where a value repeats a secret, it is masked as in the log."""
         return cast("JSON | None", await info.context.engine.shown.extra_vars(self.row))
 
-    @strawberry.field(description="Seconds; null until started.")
+    @strawberry.field
     def duration(self) -> float | None:
-        """How long it ran, or has run so far."""
+        """Seconds; null until started."""
         if self.row.started_at is None:
             return None
         end = self.row.ended_at or datetime.now(self.row.started_at.tzinfo)
         # A clock that was set back meanwhile gives no time below zero.
         return max(0.0, (end - self.row.started_at).total_seconds())
 
-    @strawberry.field(
-        description=(
-            "A page of the log; the same cursors as in jobLog. `last: true` starts from the end. Each log is read by "
-            "itself, so in a list `maxBytes` is at most 65536."
-        )
-    )
+    @strawberry.field
     async def log(
-        self, info: Info, after: str | None = None, max_bytes: int | None = 65536, last: bool | None = False
+        self, info: Info, after: AfterLog = None, max_bytes: MaxBytes = 65536, last: Last = False
     ) -> JobLogPage:
-        """Some of its log."""
+        """A page of the log; the same cursors as in jobLog.
+
+        `last: true` starts from the end. Each log is read by itself, so in a list `maxBytes` is at most 65536.
+        """
         most = DEFAULT_PAGE_BYTES if max_bytes is None else max_bytes
         if most > DEFAULT_PAGE_BYTES and any(isinstance(key, int) for key in info.path.as_list()):
             raise BadInput(f"maxBytes must be at most {DEFAULT_PAGE_BYTES} in a list: ask for more job by job")
@@ -171,7 +176,9 @@ class ProvisionJobEdge:
     """A job in a list."""
 
     cursor: str
+    """Cursor of this row, for `after`."""
     node: ProvisionJob
+    """The job."""
 
 
 @strawberry.type

@@ -15,24 +15,23 @@ def _text(root: "JobLogChunk") -> str:
     return root.piece.data.decode(errors="replace")
 
 
-@strawberry.type(
-    description="A run of log bytes, cut at a line end wherever a line end came in time. ANSI codes are kept."
-)
+@strawberry.type
 class JobLogChunk:
-    """Some text of a log. Bytes that are no UTF-8 are replaced here, and only here."""
+    """A run of log bytes, cut at a line end wherever a line end came in time. ANSI codes are kept."""
 
     piece: strawberry.Private[Piece]
-    cursor: str = strawberry.field(description="Resume point after this chunk; opaque.")
-    after: str = strawberry.field(
-        description=(
-            "The cursor this chunk follows: equal to the last `cursor` that the client saw, "
-            "else it has a gap or an overlap."
-        )
-    )
-    first_line: int = strawberry.field(description="1-based number of the first line in `text`.")
+    cursor: str
+    """Resume point after this chunk; opaque."""
+    after: str
+    """The cursor this chunk follows. If the last `cursor` that the client saw is another, there is a gap or overlap."""
+    first_line: int
+    """1-based number of the first line in `text`."""
     text: str = strawberry.field(resolver=_text)
+    """The text; bytes that are no UTF-8 are replaced by U+FFFD."""
     emitted_at: datetime
-    end: bool = strawberry.field(description="True on the last chunk of a finished job (text may be empty).")
+    """When it was read from the log."""
+    end: bool
+    """True on the last chunk of a finished job (text may be empty)."""
 
     @classmethod
     def of(cls, piece: Piece) -> "JobLogChunk":
@@ -47,13 +46,16 @@ class JobLogChunk:
         )
 
 
-@strawberry.type(description="Consecutive chunks; the next page starts after `cursor`.")
+@strawberry.type
 class JobLogPage:
-    """A page of a log."""
+    """Consecutive chunks; the next page starts after `cursor`."""
 
     chunks: list[JobLogChunk]
+    """The chunks, in the order of the log."""
     cursor: str
+    """Resume point after the last chunk."""
     has_more: bool
+    """Whether more of the log is stored after it."""
 
     @classmethod
     def of(cls, page: Page) -> "JobLogPage":

@@ -7,6 +7,5 @@ import strawberry
 class Node:
     """Anything with a global id."""
 
-    id: strawberry.ID = strawberry.field(
-        description='Relay global id. Inputs accept it and also the bare number (`"12"`).'
-    )
+    id: strawberry.ID
+    """Relay global id. Inputs accept it and also the bare number (`"12"`)."""

@@ -8,17 +8,24 @@ from gql.scalars import JSON
 from runner import inputs, recipes
 
 
-@strawberry.type(description="One extra variable that a recipe takes.")
+@strawberry.type
 class RecipeInput:
-    """A declared input."""
+    """One extra variable that a recipe takes."""
 
     name: str
+    """Name of the extra variable."""
     type: str
+    """Type of ansible's argument specs: str, int, float, bool, list, dict, path or raw."""
     required: bool
+    """Whether a job needs a value for it."""
     default: JSON | None
+    """The value that counts where none is given; null if there is none, or if it is secret."""
     choices: list[JSON] | None
+    """The only values it may have; null if any will do."""
     description: str | None
+    """For people; null if the recipe says nothing."""
     secret: bool
+    """Whether its value is masked in logs and never shown."""
 
     @classmethod
     def of(cls, item: inputs.RecipeInput) -> "RecipeInput":
@@ -34,17 +41,20 @@ class RecipeInput:
         )
 
 
-@strawberry.type(description="A playbook that may be run.")
+@strawberry.type
 class Recipe:
-    """One playbook of the allow-list."""
+    """A playbook that may be run."""
 
     name: str
+    """Path of the playbook below `playbooks/`, without its ending."""
     description: str | None
-    revision: str = strawberry.field(description="SHA-256 over the playbook tree, recorded on each job.")
-    timeout_seconds: int | None = strawberry.field(
-        description="Seconds after which its jobs are stopped, if a call does not say; null: as everywhere here."
-    )
-    inputs: list[RecipeInput] = strawberry.field(description="Typed inputs, from the recipe's argument spec.")
+    """For people; null if the recipe says nothing."""
+    revision: str
+    """SHA-256 over the playbook tree, recorded on each job."""
+    timeout_seconds: int | None
+    """Seconds after which its jobs are stopped, if a call does not say; null: as everywhere here."""
+    inputs: list[RecipeInput]
+    """Typed inputs, from the recipe's argument spec."""
 
     @classmethod
     def of(cls, recipe: recipes.Recipe) -> "Recipe":

@@ -5,6 +5,7 @@ from typing import cast
 
 import strawberry
 
+from gql.arguments import AfterRow, First
 from gql.connection import PageInfo, Slice, Window, cursor_of
 from gql.context import Info
 from gql.enums import ServerAuthKind
@@ -16,25 +17,31 @@ from models import Server as Row
 from runner.inventory import fingerprint
 
 
-@strawberry.type(description="A server of the application. Secrets are write-only: no field returns one.")
+@strawberry.type
 class Server(Node):
-    """A server."""
+    """A server of the application. Secrets are write-only: no field returns one."""
 
     row: strawberry.Private[Row]
     name: str
+    """Unique name, for people."""
     host: str
+    """Host name or IP address that ssh connects to."""
     port: int
+    """Port of its ssh server."""
     user: str
+    """Account that logs in."""
     auth: ServerAuthKind
+    """How that account logs in."""
     variables: JSON
-    host_key_fingerprint: str | None = strawberry.field(
-        description="SHA-256 fingerprint of the pinned SSH host key; null until first contact."
-    )
-    strict_host_key: bool = strawberry.field(
-        description="Whether a host key other than the pinned one is refused. False is unsafe: any key is taken."
-    )
+    """Ansible's host variables of this server."""
+    host_key_fingerprint: str | None
+    """SHA-256 fingerprint of the pinned SSH host key; null until first contact."""
+    strict_host_key: bool
+    """Whether a host key other than the pinned one is refused. False is unsafe: any key is taken."""
     created_at: datetime
+    """When it was stored."""
     updated_at: datetime
+    """When it was last changed."""
 
     @classmethod
     def of(cls, row: Row) -> "Server":
@@ -54,28 +61,26 @@ class Server(Node):
             updated_at=row.updated_at,
         )
 
-    @strawberry.field(
-        description="Each tag is an inventory group, so a playbook can say `hosts: web` and group_vars apply."
-    )
+    @strawberry.field
     async def tags(self, info: Info) -> list[str]:
-        """Its tags, sorted."""
+        """Each tag is an inventory group, so a playbook can say `hosts: web` and group_vars apply."""
         return await info.context.tags.load(self.row.id)
 
-    @strawberry.field(description="The job that holds this server now, if any.")
+    @strawberry.field
     async def locked_by(self, info: Info) -> ProvisionJob | None:
-        """Who holds it."""
+        """The job that holds this server now, if any."""
         row = await info.context.holders.load(self.row.id)
         return ProvisionJob.of(row) if row is not None else None
 
-    @strawberry.field(description="The newest job that was asked to run here.")
+    @strawberry.field
     async def last_job(self, info: Info) -> ProvisionJob | None:
-        """Its newest job."""
+        """The newest job that was asked to run here."""
         row = await info.context.last_jobs.load(self.row.id)
         return ProvisionJob.of(row) if row is not None else None
 
-    @strawberry.field(description="Every job that was asked to run here, newest first.")
-    async def jobs(self, info: Info, first: int | None = 50, after: str | None = None) -> ProvisionJobConnection:
-        """Its jobs."""
+    @strawberry.field
+    async def jobs(self, info: Info, first: First = 50, after: AfterRow = None) -> ProvisionJobConnection:
+        """Every job that was asked to run here, newest first."""
         window = Window.of(first, after)
         rows = await info.context.server_jobs.load((self.row.id, window))
         return ProvisionJobConnection(page=Slice.of(rows, window, lambda: info.context.job_counts.load(self.row.id)))
@@ -86,7 +91,9 @@ class ServerEdge:
     """A server in a list."""
 
     cursor: str
+    """Cursor of this row, for `after`."""
     node: Server
+    """The server."""
 
 
 @strawberry.type

@@ -13,41 +13,53 @@ from runner.limits import MAX_PAGE_SIZE
 from runner.workers import Alive, alive_workers
 
 
-@strawberry.type(description="Who is asking.")
+@strawberry.type
 class Viewer:
-    """The caller."""
+    """Who is asking."""
 
     name: str
+    """Name that is recorded on the jobs it starts."""
     role: Role
+    """What it may do."""
 
 
-@strawberry.type(description="One process that runs jobs.")
+@strawberry.type
 class WorkerInfo:
-    """A worker."""
+    """One process that runs jobs."""
 
     name: str
+    """Name of the worker."""
     running: int
+    """Jobs that it runs now."""
     slots: int
+    """Jobs that it may run at the same time."""
     heartbeat_at: datetime
+    """When it last said that it is alive."""
 
 
-@strawberry.type(description="What waits and what runs.")
+@strawberry.type
 class QueueStats:
-    """The queue."""
+    """What waits and what runs."""
 
     pending: int
+    """Jobs that are PENDING."""
     running: int
+    """Jobs that are RUNNING."""
     workers: list[WorkerInfo]
+    """Workers that are alive."""
 
 
-@strawberry.type(description="Version and limits that a client needs.")
+@strawberry.type
 class System:
-    """This installation."""
+    """Version and limits that a client needs."""
 
     context: strawberry.Private[Context]
     version: str
+    """Version of Playcast."""
     max_page_size: int
+    """Most rows of a page (`first`)."""
     max_log_chunk_bytes: int
+    """Most bytes of the log in one JobLogChunk."""
 
     @classmethod
     def of(cls, context: Context) -> "System":
