@@ -155,6 +155,13 @@ def test_a_condition_of_the_playbook_says_that_it_was_one(result: dict[str, Any]
     assert told(result) == words
 
 
+def test_of_a_task_that_has_not_failed_no_condition_is_told() -> None:
+    """One that was met at the third attempt has these keys as well."""
+    met = {"attempts": 3, "failed_when_result": False, "msg": "OK (126 bytes)"}
+    assert results.message(met, failed=False) == "OK (126 bytes)"
+    assert results.message({"attempts": 3, "rc": 0, "stdout": "at last"}, failed=False) == ""
+
+
 def test_of_a_long_output_the_end_is_told() -> None:
     lines = [f"{number}: {'x' * 280}" for number in range(9)]
     words = told(command("\n".join([*lines, "the reason"])))

@@ -311,6 +311,20 @@ async def test_events_name_the_delegate(api: Api, add_recipe: AddRecipe) -> None
     assert [node["delegatedTo"] for node in nodes if node] == [None, "localhost", None]
 
 
+SAID = """
+query Said($id: ID!) { job(id: $id) { events(first: 100) { nodes { ... on HostTaskEvent { status message } } } } }
+"""
+
+
+async def test_a_task_that_went_well_in_the_end_has_not_given_up(api: Api, add_recipe: AddRecipe) -> None:
+    task = "{debug: {msg: again}, register: it, until: it.attempts | default(1) > 1, retries: 3, delay: 0}"
+    add_recipe("again", play(task))
+    job = await api.run("again", await api.create_server())
+    assert (await api.finished(job["id"]))["status"] == "SUCCESS"
+    nodes = (await api.ask(SAID, id=job["id"]))["job"]["events"]["nodes"]
+    assert [node for node in nodes if node] == [{"status": "OK", "message": "again"}]
+
+
 CONFIGS = {
     "[defaults]\ngathering = nope\n": "Invalid value 'nope' for config 'DEFAULT_GATHERING'.",
     "[defaults\nforks = x\n": "Error reading config file (ansible.cfg): File contains no section headers. ",

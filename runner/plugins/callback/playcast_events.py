@@ -212,7 +212,8 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         if delegate:
             about["delegate"] = delegate
         duration = None if start is None else round(time.monotonic() - start[0], 3)
-        message = self.message(found, said, result.exception) or None
+        failed = status not in {"OK", "CHANGED", "SKIPPED"}
+        message = self.message(found, said, result.exception, failed=failed) or None
         if status == "UNREACHABLE" or (status == "FAILED" and BECOMING.search(message or "")):
             variables = self._play.get_variable_manager().get_vars(play=self._play, host=result.host, task=result.task)
             fields = result._task_fields  # noqa: SLF001 # the public name is deprecated

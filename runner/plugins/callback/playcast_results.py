@@ -134,17 +134,18 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible ships no ty
             return None, True
 
     @staticmethod
-    def message(result: Mapping[str, Any], said: Sequence[str] = (), error: Any = None) -> str:
+    def message(result: Mapping[str, Any], said: Sequence[str] = (), error: Any = None, *, failed: bool = True) -> str:
         """Give what a result says to people, at most MAX_TEXT characters; `said` is what failed items of a loop said.
 
         Where that is only that a command failed, the last lines of its output are added; where ansible knows of an
         `error` that is behind it, what that says. Several modules in one, as for facts, speak for themselves.
+        Conditions of the playbook count only where the task has `failed`: one that was met at last tells of them too.
         """
         if _is_hidden(result):
             return _cut(_text(result.get("censored") or "hidden by no_log"))
         inner = result.get("failed_modules")
         parts = [CallbackModule.message(one) for one in inner.values()] if isinstance(inner, Mapping) else []
-        told = "; ".join(dict.fromkeys(filter(None, parts))) or _told(result, error)
+        told = "; ".join(dict.fromkeys(filter(None, parts))) or _told(result, error, failed=failed)
         parts = [*([] if told == "All items completed" else [told]), "; ".join(said[:MAX_ITEMS])]
         more = f" (and {len(said) - MAX_ITEMS} more)" if len(said) > MAX_ITEMS else ""
         return _cut(": ".join(filter(None, parts)), MAX_TEXT - len(more)) + more
@@ -168,23 +169,31 @@ def _is_hidden(result: Mapping[str, Any]) -> bool:
     return "censored" in result or bool(result.get("_ansible_no_log"))
 
 
-def _told(result: Mapping[str, Any], error: Any) -> str:
-    """Give what a result says of itself, and what it is about where that is elsewhere."""
-    told = _reason(result, error)
-    held = result.get("failed_when_result")
-    why = ""
-    if isinstance(held, str) or held is True:
-        # An error in the condition is a text.
-        why = f"failed_when: {_text(held)}" if isinstance(held, str) else "its failed_when came true"
-        told = "" if HELD.match(LAYERS.sub("", told)) else told
-        told = told or "\n".join(_output(result))
-    elif isinstance(result.get("attempts"), int):
-        why = f"gave up after {result['attempts']} {'attempt' if result['attempts'] == 1 else 'attempts'}"
-        told = told or "\n".join(_output(result))
-    return ": ".join(filter(None, (why, told)))
+def _told(result: Mapping[str, Any], error: Any, *, failed: bool) -> str:
+    """Give what a result says, behind the condition of the playbook by which the task has failed."""
+    told, condition = _reason(result, error), _condition(result) if failed else ""
+    if not condition:
+        return told
+    if HELD.match(LAYERS.sub("", told)):
+        told = ""
+    return ": ".join(filter(None, (condition, told or "\n".join(_output(result)))))
+
+
+def _condition(result: Mapping[str, Any]) -> str:
+    """Name the condition by which a failed task may have failed."""
+    held, attempts = result.get("failed_when_result"), result.get("attempts")
+    if isinstance(held, str):
+        # An error in the condition.
+        return f"failed_when: {_text(held)}"
+    if held is True:
+        return "its failed_when came true"
+    if isinstance(attempts, int):
+        return f"gave up after {attempts} {'attempt' if attempts == 1 else 'attempts'}"
+    return ""
 
 
 def _reason(result: Mapping[str, Any], error: Any) -> str:
+    """Give what a result says of itself, and what it is about where that is elsewhere."""
     told = next((_text(result[key]) for key in REASONS if result.get(key)), "")
     if SAYS_LITTLE.search(told):
         return _with_output(told.removesuffix("."), result)
