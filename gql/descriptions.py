@@ -11,9 +11,10 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from graphql import GraphQLEnumType, GraphQLField, GraphQLInputField, GraphQLNamedType, GraphQLSchema
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 
 _DEFINITION = "strawberry-definition"
+_WithFields = GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType
 _OURS = frozenset({"gql", "models", "runner"})
 
 
@@ -23,7 +24,7 @@ def describe(schema: GraphQLSchema) -> None:
         definition = kind.extensions.get(_DEFINITION)
         if isinstance(kind, GraphQLEnumType):
             _describe_enum(kind, definition)
-        elif definition is not None and hasattr(kind, "fields"):
+        elif definition is not None and isinstance(kind, _WithFields):
             _describe_class(kind, definition.origin)
 
 
@@ -36,13 +37,12 @@ def _describe_enum(kind: GraphQLEnumType, definition: Any) -> None:  # noqa: ANN
             value.description = documented.get(name)
 
 
-def _describe_class(kind: GraphQLNamedType, origin: type) -> None:
+def _describe_class(kind: _WithFields, origin: type) -> None:
     kind.description = _text(origin.__doc__)
     documented: dict[str, str] = {}
     for base in reversed(origin.__mro__[:-1]):
         documented |= attribute_docs(base)
-    fields: dict[str, GraphQLField | GraphQLInputField] = getattr(kind, "fields")  # noqa: B009 (of three kinds)
-    for field in fields.values():
+    for field in kind.fields.values():
         definition = field.extensions[_DEFINITION]
         resolver = getattr(definition, "base_resolver", None)
         field.description = documented.get(definition.python_name) or _text(resolver and resolver.wrapped_func.__doc__)

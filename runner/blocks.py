@@ -153,7 +153,7 @@ class Blocks:
         # Where those end that were looked at, by where their run would start in the text.
         seen: dict[int, int] = {}
         # For each length of pieces where the next may begin, and where the last one ended.
-        asked: list[Span] = []
+        asked: dict[int, Span] = {}
         for shift in self._shifts:
             stop = len(text) - (len(text) - shift) % 4
             view = memoryview(text[shift:stop]).cast("I")
@@ -184,12 +184,10 @@ class Blocks:
                 if piece in self._whole:
                     yield start, start + len(piece)
 
-    def _pieces_at(self, text: bytes, place: int, asked: list[Span]) -> Iterator[Span]:
+    def _pieces_at(self, text: bytes, place: int, asked: dict[int, Span]) -> Iterator[Span]:
         """The pieces that a block at `place` may belong to, each asked for once."""
-        if not asked:
-            asked += [(0, 0)] * len(self._pieces)
         for number, pieces in enumerate(self._pieces):
-            begin, covered = asked[number]
+            begin, covered = asked.get(number, (0, 0))
             for span in pieces.spans(text, max(begin, place + 4 - pieces.need, 0), place + 1, covered):
                 yield span
                 covered = span[1]

@@ -190,18 +190,13 @@ class Spellings:
 
     def _add_hex(self, raw: bytes) -> None:
         """Hexadecimal digits in both cases, also one byte from the next. Tools break what is long into lines."""
-        for write in (_hex, _upper_hex):
-            if len(raw) <= _SHORT_BYTES:
-                self._add_run(write(raw), _SHORT_HEX)
-            else:
-                self._add_run(write(raw), _LONG_PIECE)
-                self._add_run(write(raw[-_LONG_PIECE:]), _SHORT_HEX)
-            for between in " :-" if len(raw) <= _SPACED_BYTES else "":
-                if len(raw) <= _SHORT_BYTES:
-                    self._add_run(write(raw, between), _SPACED_HEX)
-                else:
-                    self._add_run(write(raw, between), _LONG_PIECE)
-                    self._add_run(write(raw[-_LONG_PIECE:], between), _SPACED_HEX)
+        for between in ("", " ", ":", "-") if len(raw) <= _SPACED_BYTES else ("",):
+            need = _SPACED_HEX if between else _SHORT_HEX
+            parts = [(raw, need)] if len(raw) <= _SHORT_BYTES else [(raw, _LONG_PIECE), (raw[-_LONG_PIECE:], need)]
+            for part, least in parts:
+                digits = part.hex(between).encode() if between else part.hex().encode()
+                self._add_run(digits, least)
+                self._add_run(digits.upper(), least)
 
     def _add_run(self, text: bytes, need: int) -> None:
         """One that repeats itself, as the base64 of zeros, counts only as a whole: its pieces would be everywhere."""
@@ -267,14 +262,6 @@ def _in_halves(text: str) -> str:
 def _halves(number: int) -> Iterator[str]:
     yield chr(0xD800 + (number >> 10))
     yield chr(0xDC00 + (number & 0x3FF))
-
-
-def _hex(raw: bytes, between: str = "") -> bytes:
-    return (raw.hex(between) if between else raw.hex()).encode()
-
-
-def _upper_hex(raw: bytes, between: str = "") -> bytes:
-    return _hex(raw, between).upper()
 
 
 def _json(text: str, *, ascii_too: bool) -> str:
