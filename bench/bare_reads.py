@@ -14,8 +14,8 @@ import aiosqlite
 import asyncpg
 from aiohttp import web
 
-from playcast.database import dialect
 from playcast.settings import file_of
+from playcast.storage.database import dialect
 
 JOB = """
 SELECT id, recipe, status, failure_reason, exit_code, requested_by, created_at, started_at, ended_at, log_size,

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from bench.balancer import Balancer
 from bench.throwaway import throwaway_postgres
-from playcast.stopping import stop_asked
+from playcast.shutdown import stop_asked
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAYCAST = (sys.executable, "-m", "playcast")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tortoise.connection import get_connection
 
-from playcast.database import dialect, migrate, opened
 from playcast.settings import file_of
+from playcast.storage.database import dialect, migrate, opened
 from tests.many_jobs import fill
 
 BIG_LOG = 99_000

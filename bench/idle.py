@@ -11,7 +11,7 @@ import asyncpg
 
 from bench.several import Several, since
 from bench.spread import compared
-from playcast.postgres import plain_url
+from playcast.storage.postgres import plain_url
 
 ROUNDS = 3
 MORE = 3

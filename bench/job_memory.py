@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from bench.server import Server
-from runner.process import of_job
+from runner.job_processes import of_job
 from tests.launchers import launchers_below
 
 HOLD = """

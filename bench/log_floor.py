@@ -21,13 +21,13 @@ from pathlib import Path
 from bench.log_path import LINES, bare
 from bench.server import ROOT
 from bench.spread import spread
-from gql.wire import encode_text
+from gql.json_text import encode_text
 from models import JobStatus, ProvisionJob
 from models.chunk import MAX_BYTES
-from playcast.checkpoint import EVERY_SECONDS
-from playcast.database import SQLITE, migrate, opened
 from playcast.settings import file_of
-from runner.tail import POLL_SECONDS
+from playcast.storage.database import SQLITE, migrate, opened
+from playcast.storage.wal_checkpoint import EVERY_SECONDS
+from runner.log.tail import POLL_SECONDS
 
 ROUNDS = 5
 # So many come in 15 ms of a flood.

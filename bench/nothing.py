@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.process import start_time, this_boot
+from runner.job_processes import start_time, this_boot
 
 PEN = "pen.json"
 """The file of the data directory that says who `pen.py` is."""
@@ -22,7 +22,7 @@ _COUNTS = {"ok": 1, "changed": 0, "failed": 0, "skipped": 0, "unreachable": 0, "
 
 
 class NoStart:
-    """A starter (runner.start) whose jobs do nothing."""
+    """A starter (runner.start.cold_start) whose jobs do nothing."""
 
     ready = False
     warm = 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.nothing import PEN, end
 from bench.watchers import LINE
-from runner.process import start_time, this_boot
+from runner.job_processes import start_time, this_boot
 
 BURST = 7
 SIZE = BURST * LINE

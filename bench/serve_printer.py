@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.nothing import NoStart
-from playcast import app, working
+from playcast import app, worker
 from playcast.server import serve, set_up_logging
 from playcast.settings import Settings, load
-from runner import launch
-from runner.dispatch import LocalDispatcher
 from runner.engine import Engine
+from runner.jobs import launch
+from runner.queue.dispatch import LocalDispatcher
 
 
 def make_program(folder: Path) -> str:
@@ -46,8 +46,8 @@ def main() -> None:
     # The seams: everything before and after is Playcast as it is.
     launch.find_ansible_playbook = lambda: program
     app.make_engine = make_engine
-    vars(working)["make_engine"] = make_engine
-    asyncio.run(working.work(chosen) if "worker" in given else serve(chosen))
+    vars(worker)["make_engine"] = make_engine
+    asyncio.run(worker.work(chosen) if "worker" in given else serve(chosen))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import sys
 
 from tortoise.connection import get_connection
 
-from playcast.database import dialect, migrate, opened
-from runner.engine_queue import QUEUE, TASK
+from playcast.storage.database import dialect, migrate, opened
+from runner.cluster.procrastinate_queue import QUEUE, TASK
 
 FREE = 40
 KINDS = {

@@ -11,13 +11,13 @@ from gql.connection import Window
 from gql.loaders import Asking, Loader, page_loader
 from models import JobEvent, JobHost, ProvisionJob, Server
 from runner.engine import Engine
-from runner.events import read_events
-from runner.joblists import counts_on, newest_on
-from runner.recipes import Recipe
-from runner.servers import tags_of
+from runner.jobs.worker import Worker
+from runner.recipes.book import Recipe
+from runner.verbs.list_jobs import counts_on, newest_on
+from runner.verbs.read_events import read_events
+from runner.verbs.servers import tags_of
+from runner.verbs.waiting import Wait, waits_of
 from runner.viewer import Viewer
-from runner.waiting import Wait, waits_of
-from runner.worker import Worker
 
 
 class Context:

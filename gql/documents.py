@@ -10,7 +10,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gql.cost import check_size
 from gql.errors import RequestError, coded
-from runner.recent import Recent
+from runner.lru import Recent
 
 MAX_TOKENS = 2000
 MAX_LINES = 5000

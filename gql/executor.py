@@ -9,9 +9,9 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import Path, gather_with_cancel
 
 from gql.errors import AnswerTooLarge
+from gql.json_text import encode
 from gql.pace import pace
 from gql.request import RequestExecutor
-from gql.wire import encode
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Of all texts and JSON values in an answer, as they are sent."""

@@ -8,11 +8,11 @@ from strawberry.utils.str_converters import to_camel_case
 from gql.ids import row_number
 from gql.scalars import JSON
 from runner.checks import invalid
-from runner.credentials import Credential
 from runner.errors import BadInput, ErrorCode, Problem, Refused
 from runner.limits import MAX_SERVERS_PER_JOB
-from runner.servers import ServerFields
-from runner.submit import Order
+from runner.secrets.credentials import Credential
+from runner.verbs.servers import ServerFields
+from runner.verbs.submit import Order
 
 
 @strawberry.input

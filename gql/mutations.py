@@ -18,11 +18,11 @@ from gql.inputs import (
 )
 from gql.types.job import ProvisionJob
 from gql.types.server import Server
-from runner.cancel import cancel_job
 from runner.errors import Refused
-from runner.retry import retry_job
-from runner.servers import create_server, delete_server, update_server
-from runner.submit import run_provision
+from runner.verbs.cancel import cancel_job
+from runner.verbs.retry import retry_job
+from runner.verbs.servers import create_server, delete_server, update_server
+from runner.verbs.submit import run_provision
 
 T = TypeVar("T")
 _Input = Annotated[T, strawberry.argument(description="All that the mutation takes.")]

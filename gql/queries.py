@@ -20,9 +20,9 @@ from models import JobHost as JobHostRow
 from models import Server as ServerRow
 from runner.checks import text
 from runner.errors import BadInput, Refused, quoted
-from runner.joblists import JobQuery, count_jobs, newest_jobs
-from runner.jobs import find_job
-from runner.servers import ServerQuery, count_servers, oldest_servers
+from runner.verbs.list_jobs import JobQuery, count_jobs, newest_jobs
+from runner.verbs.servers import ServerQuery, count_servers, oldest_servers
+from runner.verbs.watch_jobs import find_job
 
 MAX_SEARCHED = 64
 MAX_SEARCHED_TAG = 32

@@ -25,7 +25,7 @@ from gql.published import printed, publish
 from gql.queries import Query
 from gql.request import Asked, asked, check_allowed, is_refused
 from gql.scalars import SCALARS
-from gql.sharing import make_payloads, sharing_executor
+from gql.shared_payloads import make_payloads, sharing_executor
 from gql.subscriptions import Subscription
 from gql.types.event import EVENTS
 from gql.types.host import JobHost

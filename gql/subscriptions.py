@@ -11,10 +11,10 @@ from gql.types.event import JobEventBatch
 from gql.types.job import ProvisionJob
 from gql.types.log import JobLogChunk
 from runner.errors import BadInput
-from runner.events import follow_events
-from runner.jobs import follow_jobs
 from runner.limits import MAX_PAGE_SIZE
-from runner.logs import find_watched, follow_log
+from runner.verbs.read_events import follow_events
+from runner.verbs.read_log import find_watched, follow_log
+from runner.verbs.watch_jobs import follow_jobs
 
 MAX_WATCHED = 10 * MAX_PAGE_SIZE
 

@@ -14,7 +14,7 @@ from aerich import Command
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 
-from playcast.database import dialect, migrations_dir, tortoise_config
+from playcast.storage.database import dialect, migrations_dir, tortoise_config
 
 
 async def make(url: str, name: str) -> str:

@@ -10,8 +10,8 @@ from tortoise import fields
 from tortoise.connection import get_connection
 from tortoise.models import Model
 
+from models.dialect import mark
 from models.job import ProvisionJob
-from models.mark import mark
 from models.transaction import at_once
 
 MAX_BYTES = 64 * 1024

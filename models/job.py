@@ -2,7 +2,7 @@
 
 PENDING -> RUNNING -> SUCCESS | ERROR | CANCELED. Every move is a guarded UPDATE: 0 rows changed means that
 somebody else moved the job first, and the caller drops what it wanted to do. Each move counts one event more, which
-its caller writes in the same transaction (runner.moves). docs/states.md draws the machine.
+its caller writes in the same transaction (runner.jobs.transitions). docs/states.md draws the machine.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from tortoise.connection import get_connection
 from tortoise.expressions import F
 from tortoise.models import Model
 
-from models.coding import JsonField
-from models.mark import mark
+from models.dialect import mark
+from models.json_field import JsonField
 
 
 class JobStatus(StrEnum):

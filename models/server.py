@@ -6,7 +6,7 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
-from models.coding import JsonField
+from models.json_field import JsonField
 
 
 class ServerAuthKind(StrEnum):

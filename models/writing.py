@@ -4,7 +4,7 @@ import os
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from models.mark import mark
+from models.dialect import mark
 
 PROBE_BYTES = 64 * 1024
 """More than a job takes at its start, so that a disk which is about to be full is noticed before."""

@@ -1,5 +1,5 @@
 """`python -m playcast` is the command `playcast`."""
 
-from playcast.cli import main
+from playcast.commands.cli import main
 
 main()

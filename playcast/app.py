@@ -7,42 +7,42 @@ from aiohttp import web
 from gql.context import Context
 from gql.schema import make_schema
 from playcast import __version__
-from playcast.arrival import answer_later, arrivals
-from playcast.auth import Gate
-from playcast.body import Bodies
-from playcast.checkpoint import checkpointer
 from playcast.cluster import make_pruner, make_worker, queue, shared, working
 from playcast.faults import Faults
-from playcast.graphiql import GraphiQL
+from playcast.http.arrival import answer_later, arrivals
+from playcast.http.auth import Gate
+from playcast.http.body import Bodies
+from playcast.http.problems import one_form
+from playcast.http.session import SignIn
+from playcast.http.tally import Tally
 from playcast.lifetimes import database, in_background, recipes
-from playcast.metrics import make_registry
-from playcast.page import Page, built_page
-from playcast.post import Post
-from playcast.postgres import connector
-from playcast.problems import one_form
-from playcast.readiness import Readiness
-from playcast.routes import Routes
-from playcast.session import SignIn
+from playcast.routes.event_stream import EventStreams
+from playcast.routes.graphiql import GraphiQL
+from playcast.routes.graphql_post import Post
+from playcast.routes.graphql_socket import PlaycastView
+from playcast.routes.metrics import make_registry
+from playcast.routes.page import Page, built_page
+from playcast.routes.plain_routes import Routes
+from playcast.routes.readiness import Readiness
 from playcast.settings import LauncherMode, Settings
-from playcast.stream import EventStreams
-from playcast.tally import Tally
-from playcast.view import PlaycastView
-from runner.appender import Appender
+from playcast.storage.postgres import connector
+from playcast.storage.wal_checkpoint import checkpointer
 from runner.bus import Bus, LocalBus
-from runner.connections import Connections
-from runner.credentials import Credentials
-from runner.dispatch import Dispatcher, LocalDispatcher
+from runner.cluster.notify_bus import NotifyBus
 from runner.engine import Engine
 from runner.errors import PlaycastError
-from runner.facts import Facts
-from runner.notify import NotifyBus
-from runner.recipes import RecipeBook
-from runner.shelf import Shelf
-from runner.shown import Shown
-from runner.start import ColdStart
-from runner.vault import Vault, key_from_file
-from runner.warmstart import WarmStart
-from runner.worker import Worker
+from runner.jobs.worker import Worker
+from runner.log.appender import Appender
+from runner.log.shelf import Shelf
+from runner.queue.dispatch import Dispatcher, LocalDispatcher
+from runner.recipes.book import RecipeBook
+from runner.secrets.credentials import Credentials
+from runner.secrets.shown_variables import Shown
+from runner.secrets.vault import Vault, key_from_file
+from runner.start.cold_start import ColdStart
+from runner.start.fact_cache import Facts
+from runner.start.kept_connections import Connections
+from runner.start.warm_start import WarmStart
 
 ENGINE = web.AppKey("engine", Engine)
 WORKER = web.AppKey("worker", Worker)

@@ -10,19 +10,19 @@ from tortoise.exceptions import BaseORMException
 
 from playcast import __version__
 from playcast.lifetimes import Lifetime, connections, in_background, launcher
-from playcast.postgres import NEEDS_EXTRA, connector, plain_url
 from playcast.settings import OnPartition, Settings
-from runner.dispatch import Dispatcher
+from playcast.storage.postgres import NEEDS_EXTRA, connector, plain_url
+from runner.cluster.advisory_turns import PRUNING, advisory
+from runner.cluster.cut_off import Partition
+from runner.cluster.janitor import Janitor
+from runner.cluster.lost_workers import Watch
+from runner.cluster.notify_bus import NotifyBus
+from runner.cluster.registry import Home, Registry
 from runner.engine import Engine
 from runner.errors import PlaycastError
-from runner.janitor import Janitor
-from runner.lost import Watch
-from runner.notify import NotifyBus
-from runner.partition import Partition
-from runner.prune import Pruner
-from runner.registry import Home, Registry
-from runner.turn import PRUNING, advisory
-from runner.worker import Worker
+from runner.jobs.worker import Worker
+from runner.queue.dispatch import Dispatcher
+from runner.retention.pruner import Pruner
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 def queue(url: str) -> Dispatcher:
     """The queue in a PostgreSQL."""
     try:
-        from runner.engine_queue import ProcrastinateDispatcher  # noqa: PLC0415 (an extra: one machine does without it)
+        from runner.cluster.procrastinate_queue import ProcrastinateDispatcher  # noqa: PLC0415 (an extra: one machine does without it)
     except ImportError as error:
         raise PlaycastError(NEEDS_EXTRA) from error
     return ProcrastinateDispatcher(plain_url(url))

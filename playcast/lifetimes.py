@@ -9,13 +9,13 @@ from aiohttp import web
 from tortoise.exceptions import BaseORMException
 
 from models import JobStatus, ProvisionJob, Server
-from playcast.database import migrate, opened
-from playcast.embedded import WriterLock
 from playcast.settings import Settings
+from playcast.storage.database import migrate, opened
+from playcast.storage.database_file import WriterLock
 from runner.engine import Engine
 from runner.errors import PlaycastError
-from runner.process import connections_of
-from runner.warmstart import WarmStart
+from runner.job_processes import connections_of
+from runner.start.warm_start import WarmStart
 
 Lifetime = Callable[[web.Application | None], AsyncIterator[None]]
 

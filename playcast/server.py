@@ -14,11 +14,11 @@ import structlog
 from aiohttp import web
 
 from playcast.app import FAULTS, TALLY, WORKER, make_app
-from playcast.listener import Listener
+from playcast.http.listener import Listener
 from playcast.seldom import SeldomFilter
+from playcast.setting_texts import bracketed
 from playcast.settings import Settings
-from playcast.stopping import see_off, stop_asked
-from playcast.texts import bracketed
+from playcast.shutdown import see_off, stop_asked
 from runner.errors import PlaycastError
 
 SHUTDOWN_SECONDS = 5.0

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from playcast.texts import (
+from playcast.setting_texts import (
     NOT_UTF8,
     SPLIT_BY_ANSIBLE,
     bracketed,
@@ -25,9 +25,9 @@ from playcast.texts import (
 )
 from runner.errors import PlaycastError
 from runner.limits import MAX_ROWS, MAX_TIMEOUT_SECONDS
-from runner.retention import Retention
-from runner.spellings import Masking, masking
-from runner.system_errors import explained
+from runner.programs.spellings import Masking, masking
+from runner.programs.system_errors import explained
+from runner.retention.rules import Retention
 
 PREFIX = "PLAYCAST_"
 _SECRETS = ("token", "secret_key", "mask_words")

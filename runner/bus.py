@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from typing import Protocol
 
-from runner.pause import pause
+from runner.waits import pause
 
 
 class Topic(Enum):

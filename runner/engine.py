@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.appender import Appender
 from runner.bus import Bus
-from runner.connections import Connections
-from runner.credentials import Credentials
-from runner.dispatch import Dispatcher
-from runner.facts import Facts
-from runner.recipes import RecipeBook
-from runner.shelf import Shelf
-from runner.shown import Shown
-from runner.start import Starter
-from runner.vault import Vault
+from runner.log.appender import Appender
+from runner.log.shelf import Shelf
+from runner.queue.dispatch import Dispatcher
+from runner.recipes.book import RecipeBook
+from runner.secrets.credentials import Credentials
+from runner.secrets.shown_variables import Shown
+from runner.secrets.vault import Vault
+from runner.start.cold_start import Starter
+from runner.start.fact_cache import Facts
+from runner.start.kept_connections import Connections
 
 
 @dataclass(frozen=True)

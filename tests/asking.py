@@ -12,7 +12,7 @@ from gql.context import Context
 from gql.schema import make_schema
 from playcast import settings
 from playcast.app import make_engine
-from playcast.database import dialect, migrate, opened
+from playcast.storage.database import dialect, migrate, opened
 from runner.engine import Engine
 from runner.viewer import LOCAL_VIEWER
 from tests.statements import Statement, recorded

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gql.ids import row_number
-from runner.jobdir import JobDir
-from runner.process import marked
+from runner.job_dir import JobDir
+from runner.job_processes import marked
 from tests.chaos import Run
 from tests.untouched import processes_of
 

@@ -14,12 +14,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from gql.schema import make_schema
 from playcast import app
-from playcast.database import migrate, opened
 from playcast.settings import Settings, shipped_ansible_dir
+from playcast.storage.database import migrate, opened
 from runner.bus import LocalBus
-from runner.recipes import RecipeBook
-from runner.start import Starter
-from runner.warmstart import WarmStart
+from runner.recipes.book import RecipeBook
+from runner.start.cold_start import Starter
+from runner.start.warm_start import WarmStart
 from tests import postgres
 from tests.api import Api
 from tests.launchers import MODE, LateWarmStart

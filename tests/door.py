@@ -19,7 +19,7 @@ PROGRAM = """
 from pathlib import Path
 from playcast import {modules}
 {changes}
-from playcast.cli import main
+from playcast.commands.cli import main
 main()
 """
 

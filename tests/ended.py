@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from models import JobEvent, JobHost, JobStatus, LogChunk, ProvisionJob
-from playcast.database import migrate, opened
-from runner.jobdir import JobDir
-from runner.retention import Victim
+from playcast.storage.database import migrate, opened
+from runner.job_dir import JobDir
+from runner.retention.rules import Victim
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from playcast.settings import shipped_ansible_dir
-from runner.hooks import PLUGINS
+from runner.programs.ansible_hooks import PLUGINS
 
 ANSIBLE = Path(sys.executable).with_name("ansible-playbook")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from playcast.postgres import plain_url
+from playcast.storage.postgres import plain_url
 from runner.lease import HEARTBEAT_SECONDS, LEASE_SECONDS
 from tests.api import JSON, RUN, Api
 from tests.cluster import Cluster

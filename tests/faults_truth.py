@@ -10,9 +10,9 @@ from typing import Any
 import asyncpg
 
 from gql.ids import row_number
-from playcast.postgres import plain_url
-from runner.engine_queue import MEND_SECONDS
-from runner.jobdir import JobDir
+from playcast.storage.postgres import plain_url
+from runner.cluster.procrastinate_queue import MEND_SECONDS
+from runner.job_dir import JobDir
 from tests.faults import HELD, LINES, SERVERS, Faults
 
 JOBS = "SELECT * FROM provision_job ORDER BY id"

@@ -35,7 +35,7 @@ def note(event, arguments):
     if event == {fatal!r} and {word!r} in str(arguments):
         os.kill(os.getpid(), 9)
 sys.addaudithook(note)
-from playcast.cli import main
+from playcast.commands.cli import main
 main()
 """
 

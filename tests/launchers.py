@@ -12,12 +12,12 @@ import psutil
 
 from playcast.app import ENGINE
 from playcast.settings import Settings
-from runner.warmstart import Launcher, WarmStart
+from runner.start.warm_start import Launcher, WarmStart
 from tests.api import Api
 
 MODE = os.environ.get("TEST_LAUNCHER") or str(Settings.model_fields["launcher"].default)
 """How jobs start in a test that does not care: as an installation starts them, unless the test run says otherwise."""
-PROGRAM = "runner/launcher.py"
+PROGRAM = "runner/programs/launcher.py"
 
 
 class LateWarmStart(WarmStart):

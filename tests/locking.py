@@ -12,14 +12,14 @@ from models import FailureReason, JobStatus, LogChunk, ProvisionJob, Server, Ser
 from models.chunk import Further, Run
 from playcast import settings
 from playcast.app import make_engine
-from playcast.database import migrate, opened
-from runner import moves
-from runner.cancel import cancel_job
-from runner.dispatch import Run as Deliver
+from playcast.storage.database import migrate, opened
 from runner.engine import Engine
-from runner.outcome import Outcome
-from runner.slots import Slots
-from runner.submit import Order, run_provision
+from runner.jobs import transitions
+from runner.outcome.judge import Outcome
+from runner.queue.dispatch import Run as Deliver
+from runner.queue.slots import Slots
+from runner.verbs.cancel import cancel_job
+from runner.verbs.submit import Order, run_provision
 from runner.viewer import LOCAL_VIEWER
 
 OUTCOMES = {
@@ -62,13 +62,13 @@ class Fleet:
 
     async def start(self, job_id: int) -> ProvisionJob:
         """PENDING -> RUNNING."""
-        job = await moves.claim(self.engine, job_id, "test")
+        job = await transitions.claim(self.engine, job_id, "test")
         assert job is not None
         return job
 
     async def end(self, job_id: int, status: JobStatus = JobStatus.SUCCESS) -> None:
         """Start a job and end it."""
-        assert await moves.finish(self.engine, await self.start(job_id), OUTCOMES[status])
+        assert await transitions.finish(self.engine, await self.start(job_id), OUTCOMES[status])
 
     async def cancel(self, job_id: int) -> JobStatus:
         """Ask a job to stop; its state then."""

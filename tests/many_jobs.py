@@ -38,7 +38,7 @@ _FILL = (
     UNION ALL SELECT i * 1000, 20000, 'srv-y', 'y' FROM n WHERE i < 4
     """,
     "INSERT INTO server_lock (server_id, job_id, taken_at) {upto:20} SELECT 2 + i, 99960 + i, {at} FROM n",
-    # As runner.admission leaves it: the last ten wait.
+    # As runner.queue.admission leaves it: the last ten wait.
     """
     INSERT INTO server_wait (server_id, rank, job_id)
     SELECT h.server_id, 0, h.job_id FROM job_host h JOIN provision_job j ON j.id = h.job_id

@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 from models import JobEvent, JobHost, JobStatus, LogChunk, ProvisionJob, Server, ServerTag
-from playcast.database import migrate, opened
+from playcast.storage.database import migrate, opened
 
 SERVERS = 100
 JOBS = 1000

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.throwaway import throwaway_postgres
-from playcast.database import migrate
+from playcast.storage.database import migrate
 
 
 @contextmanager

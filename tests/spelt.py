@@ -15,7 +15,7 @@ from xml.sax import saxutils
 
 import yaml
 
-from runner.mask import STARS, Masker
+from runner.programs.masking import STARS, Masker
 
 SIGNS = "!#$%&()*+,-./:;<=>?@[]^_`{|}~ \"'\\\té€я😀abcXYZ0189"
 """What tools treat in ways of their own, letters of two to four bytes, and letters and digits."""

@@ -10,8 +10,8 @@ from tortoise.exceptions import OperationalError
 
 from models import JobStatus, LogChunk, ProvisionJob
 from models.chunk import Further, Run
-from playcast.database import migrate, opened
-from runner.appender import Appender
+from playcast.storage.database import migrate, opened
+from runner.log.appender import Appender
 from tests.locking import job_row
 from tests.postgres import fresh_database
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from runner.child import LOG_UNWRITABLE
-from runner.jobdir import JobDir
-from runner.process import marked
+from runner.job_dir import JobDir
+from runner.job_processes import marked
+from runner.programs.ansible_child import LOG_UNWRITABLE
 from tests.api import JSON, RUN, Api
 from tests.disk import small_disk
 from tests.drip import add_drip, drip, dripped, steady
@@ -221,16 +221,16 @@ def fill(disk: Path) -> Path:
 # The server as it is, but for its checkpoints: one that came just before would leave room in the write-ahead log, and
 # the database would take on the full disk what it must refuse here.
 NO_CHECKPOINTS = """
-import playcast.checkpoint
-playcast.checkpoint.EVERY_SECONDS = 3600
-from playcast.cli import main
+import playcast.storage.wal_checkpoint
+playcast.storage.wal_checkpoint.EVERY_SECONDS = 3600
+from playcast.commands.cli import main
 main()
 """
 # And with less patience for what it does not foresee: half a second, in place of half a minute.
 IMPATIENT = (
     """
-import runner.worker
-runner.worker.RETRY_PAUSES = (0.1, 0.2, 0.2)
+import runner.jobs.worker
+runner.jobs.worker.RETRY_PAUSES = (0.1, 0.2, 0.2)
 """
     + NO_CHECKPOINTS
 )

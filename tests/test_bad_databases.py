@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from playcast.embedded import make_file
+from playcast.storage.database_file import make_file
 from tests.disk import bound, mount
 from tests.limits import UNPRIVILEGED
 from tests.serving import CHECKOUT, PLAYCAST, environment

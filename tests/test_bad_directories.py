@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import supervise
-from runner.jobdir import JobDir
-from runner.process import marked
+from runner.job_dir import JobDir
+from runner.job_processes import marked
+from runner.programs import supervisor
 from tests.api import JSON
 from tests.drip import add_drip, drip, dripped
 from tests.keeper import DRIVER
@@ -125,7 +125,7 @@ async def test_files_that_hold_garbage_at_a_restart(
             *("os.rename", "spec.json"),
             id="unnamed",
         ),
-        pytest.param("subprocess.Popen", "supervise.py", id="named"),
+        pytest.param("subprocess.Popen", "supervisor.py", id="named"),
     ],
 )
 async def test_a_launch_that_dies_with_its_server_leaves_nothing(
@@ -155,15 +155,15 @@ LATE = """
 import os, pathlib, sys, time
 go, late, dies = {go!r}, {late!r}, {dies!r}
 def hook(event, arguments):
-    if event == "subprocess.Popen" and "supervise" in str(arguments):
+    if event == "subprocess.Popen" and "supervisor.py" in str(arguments):
         if not dies:
             pathlib.Path(go).touch()
             time.sleep(3)
 sys.addaudithook(hook)
-import runner.supervise
+import runner.programs.supervisor
 if dies:
-    runner.supervise.__file__ = late
-from playcast.cli import main
+    runner.programs.supervisor.__file__ = late
+from playcast.commands.cli import main
 main()
 """
 WAITS = """
@@ -181,7 +181,7 @@ async def test_a_supervisor_that_comes_late_is_followed(
 ) -> None:
     """The server dies when it has started a supervisor that has no claim yet, and the next server starts another."""
     go, late = tmp_path / "go", tmp_path / "late_supervise.py"
-    late.write_text(WAITS.format(go=str(go), supervise=supervise.__file__))
+    late.write_text(WAITS.format(go=str(go), supervise=supervisor.__file__))
     programs = [[sys.executable, "-c", LATE.format(go=str(go), late=str(late), dies=dies)] for dies in (True, False)]
     async with serving(data_dir, ansible_dir, program=programs[0], launcher="cold") as first:
         job = await first.api.run("drip", await first.api.create_server(), extraVars={"count": 20})

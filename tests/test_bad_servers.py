@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gql.ids import global_id
 from models import Server
-from runner import servers
 from runner.errors import quoted
-from runner.vault import Vault
+from runner.secrets.vault import Vault
+from runner.verbs import servers
 from tests.api import CREATE, JSON, Api
 from tests.conftest import StartApp
 from tests.test_bad_input import BAD_VARIABLES, DELETE, problem

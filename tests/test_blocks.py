@@ -6,9 +6,9 @@ from unittest.mock import patch
 
 import pytest
 
-from runner import blocks
-from runner.blocks import END, Blocks, Pieces, Span
-from runner.mask import Masker, Running
+from runner.programs import block_search
+from runner.programs.block_search import END, Blocks, Pieces, Span
+from runner.programs.masking import Masker, Running
 
 NEEDS = [7, 8, 11, 16, 24]
 
@@ -47,7 +47,7 @@ def test_what_is_found_is_what_is_there(letters: bytes, few: int) -> None:
     def words(count: int) -> bytes:
         return b"".join(dice.choice(known) + b" " * (dice.random() < 0.3) for _ in range(count))
 
-    with patch.object(blocks, "_FEW_PLACES", few):
+    with patch.object(block_search, "_FEW_PLACES", few):
         for _ in range(25):
             known = [bytes(dice.choices(letters, k=dice.randint(3, 12))).strip() or b"a" for _ in range(4)]
             runs = {words(dice.randint(5, 40)).strip(): dice.choice(NEEDS) for _ in range(3)}
@@ -88,7 +88,7 @@ def test_lines_that_are_alike_are_followed_once(name: str, way: str) -> None:
 def test_no_piece_goes_over_the_end_of_a_run() -> None:
     runs = {b"abcdefgh" * 20 + b"one": 16, b"abcdefgh" * 20 + b"two": 16}
     text = b"abcdefghone" + END + b"abcdefghabcdefg"
-    with patch.object(blocks, "_FEW_PLACES", 0):
+    with patch.object(block_search, "_FEW_PLACES", 0):
         assert Blocks((), runs).spans(text) == []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from playcast import body as bodies
+from playcast.http import body as bodies
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.door import server

@@ -11,11 +11,11 @@ import asyncpg
 import pytest
 
 from models import JobEvent, JobStatus, ProvisionJob
-from playcast.database import migrate, opened
-from playcast.postgres import connector, plain_url
-from runner import notify
+from playcast.storage.database import migrate, opened
+from playcast.storage.postgres import connector, plain_url
 from runner.bus import Bus, Listener, LocalBus, Topic
-from runner.notify import NotifyBus
+from runner.cluster import notify_bus
+from runner.cluster.notify_bus import NotifyBus
 from tests.locking import job_row
 from tests.postgres import fresh_database
 
@@ -133,7 +133,7 @@ async def test_what_others_send_is_not_believed(shared: Pair) -> None:
     control = await asyncpg.connect(plain_url(shared.url))
     with shared.there.listen((Topic.LOG, None), (Topic.JOB, None)) as listener:
         for payload in ("", "x", "x l", "x lx", "x q5", "x l-1", "x l1e3", "x l\u0663", f"x j{'9' * 30}", "x j8"):
-            await control.execute("SELECT pg_notify($1, $2)", notify.CHANNEL, payload)
+            await control.execute("SELECT pg_notify($1, $2)", notify_bus.CHANNEL, payload)
         await woken(listener, {(Topic.JOB, 8)})
     await control.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner import process
+from runner import job_processes
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.launchers import until
@@ -86,7 +86,7 @@ def of_job(data_dir: Path, number: int) -> set[int]:
     """Processes of the job on this machine: those that Playcast finds, and those with its temporary directory."""
     job_dir = data_dir / "jobs" / str(number)
     scratch = json.loads((job_dir / "spec.json").read_text())["scratch"]
-    return {*process.of_job(job_dir), *process.marked(f"TMPDIR={scratch}")}
+    return {*job_processes.of_job(job_dir), *job_processes.marked(f"TMPDIR={scratch}")}
 
 
 async def test_a_waiting_job_ends_at_once_and_never_starts(

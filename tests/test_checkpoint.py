@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 from tortoise.connection import get_connection
 
-from playcast import checkpoint
-from playcast.embedded import PAGE_SIZE
+from playcast.storage import wal_checkpoint
+from playcast.storage.database_file import PAGE_SIZE
 from tests.api import Api
 from tests.test_resume import store
 
@@ -32,12 +32,12 @@ async def test_a_new_database_has_the_pages_that_a_flood_likes(api: Api) -> None
 
 
 async def test_a_move_that_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(wal_checkpoint, "EVERY_SECONDS", 0.01)
     file = tmp_path / "db.sqlite3"
     file.write_bytes(b"This is no database." * 100)
     written = tmp_path / "db.sqlite3-wal"
     with capture_logs() as logs:
-        work = asyncio.ensure_future(checkpoint.checkpointer(f"sqlite://{file}")())
+        work = asyncio.ensure_future(wal_checkpoint.checkpointer(f"sqlite://{file}")())
         for number in (1, 2):
             written.write_bytes(b"x" * number)
             async with asyncio.timeout(30):
@@ -50,20 +50,20 @@ async def test_a_move_that_fails_is_told_and_tried_again(tmp_path: Path, monkeyp
 
 
 async def test_nothing_is_told_of_a_database_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(wal_checkpoint, "EVERY_SECONDS", 0.01)
     tried = asyncio.Event()
-    move = checkpoint._move
+    move = wal_checkpoint._move
 
     def noticed(file: Path) -> None:
         move(file)
         loop.call_soon_threadsafe(tried.set)
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(checkpoint, "_move", noticed)
+    monkeypatch.setattr(wal_checkpoint, "_move", noticed)
     file = tmp_path / "db.sqlite3"
     (tmp_path / "db.sqlite3-wal").write_bytes(b"x")
     with capture_logs() as logs:
-        work = asyncio.ensure_future(checkpoint.checkpointer(f"sqlite://{file}")())
+        work = asyncio.ensure_future(wal_checkpoint.checkpointer(f"sqlite://{file}")())
         async with asyncio.timeout(30):
             await tried.wait()
         work.cancel()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import child
-from runner.child import LOG_UNWRITABLE
-from runner.mask import STARS
-from runner.memfile import sealed
+from runner.programs import ansible_child
+from runner.programs.ansible_child import LOG_UNWRITABLE
+from runner.programs.masking import STARS
+from runner.start.memory_files import sealed
 from tests.test_supervisor import ended, exited, make, started
 
 SECRET = "k9Xw-Q7zt'LmP"
@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> Run:
         program = tmp_path / "ansible-playbook"
         program.write_text(f"SECRET = {SECRET!r}\n{script}")
         words = sealed("words", json.dumps([SECRET, "é-secret"]).encode())
-        command = [sys.executable, "-P", child.__file__, str(words), str(cap), str(program), *arguments]
+        command = [sys.executable, "-P", ansible_child.__file__, str(words), str(cap), str(program), *arguments]
         try:
             with log.open("ab", buffering=0) as out:
                 done = subprocess.run(command, stdout=out, stderr=out, pass_fds=[words], check=False, timeout=20)

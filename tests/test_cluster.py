@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from playcast.postgres import plain_url
+from playcast.storage.postgres import plain_url
 from tests.cluster import LOST, Cluster, cluster_on, says, text_of
 from tests.launchers import until
 from tests.postgres import fresh_database

@@ -13,9 +13,9 @@ import pytest
 
 from models import Server
 from playcast.app import ENGINE
-from runner.connections import Connections
-from runner.jobdir import JobDir
-from runner.vault import Vault
+from runner.job_dir import JobDir
+from runner.secrets.vault import Vault
+from runner.start.kept_connections import Connections
 from tests.api import Api
 from tests.launchers import until
 from tests.sshd import PASSWORD, Account, Sshd, require_sshd, require_sudo, start_sshd

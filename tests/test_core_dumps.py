@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from playcast.settings import LauncherMode
-from runner.jobdir import JobDir
-from runner.process import of_job
+from runner.job_dir import JobDir
+from runner.job_processes import of_job
 from tests.conftest import StartApp
 from tests.drip import add_drip, drip
 from tests.launchers import launcher_of, until_it_serves_warm
@@ -25,7 +25,7 @@ from tests.test_recovery import run_record, scratch_of, supervisor
 ALLOWED = f"""
 import os, resource, sys
 sys.path.insert(0, {str(CHECKOUT)!r})
-from playcast.cli import main
+from playcast.commands.cli import main
 resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 os.chdir(os.environ["PLAYCAST_DATA_DIR"])
 main()
@@ -110,7 +110,7 @@ def test_every_command_forbids_cores(data_dir: Path, words: list[str]) -> None:
 import atexit, resource, sys
 sys.path.insert(0, {str(CHECKOUT)!r})
 atexit.register(lambda: sys.stderr.write(f"limits {{resource.getrlimit(resource.RLIMIT_CORE)}}"))
-from playcast.cli import main
+from playcast.commands.cli import main
 main()
 """
     env = {"PATH": os.defpath, "PLAYCAST_DATA_DIR": str(data_dir), "PLAYCAST_URL": "http://127.0.0.1:9"}

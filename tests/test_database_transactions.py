@@ -18,14 +18,14 @@ from tortoise.exceptions import DBConnectionError, IntegrityError
 from models import JobEvent, JobHost, JobStatus, LogChunk, ProvisionJob, Server, ServerLock, ServerTag
 from models.chunk import Run
 from models.transaction import transaction
-from playcast.database import dialect, opened
-from playcast.postgres import plain_url
-from runner import moves
-from runner.admission import _ADVISORY_LOCK, alone
-from runner.holdup import end_holdups
-from runner.joblists import JobQuery, count_jobs, newest_jobs
+from playcast.storage.database import dialect, opened
+from playcast.storage.postgres import plain_url
+from runner.cluster.hold_ups import end_holdups
+from runner.jobs import transitions
 from runner.lease import HEARTBEAT_SECONDS, LEASE_SECONDS, STANDSTILL_SECONDS
-from runner.logs import read_range
+from runner.queue.admission import _ADVISORY_LOCK, alone
+from runner.verbs.list_jobs import JobQuery, count_jobs, newest_jobs
+from runner.verbs.read_log import read_range
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import OUTCOMES, Fleet, append_runs, fleet_on
 from tests.postgres import emptied_database
@@ -174,7 +174,7 @@ async def test_a_pool_of_two_serves_twenty_jobs_and_fifty_readers(fleet: Fleet) 
             run = Run(job.log_size, number + 1, text, datetime.now(UTC))
             assert await append_runs(job, [run], job.log_size + len(text), number + 1)
             job.log_size += len(text)
-        assert await moves.finish(fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
+        assert await transitions.finish(fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
         ended += 1
         return job.id
 

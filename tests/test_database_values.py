@@ -14,14 +14,14 @@ from tortoise.exceptions import IntegrityError, OperationalError
 from models import JobStatus, ProvisionJob, Server, ServerTag, WorkerEntry
 from models.chunk import Run
 from playcast.settings import load
-from runner import persist
+from runner import outages
 from runner.errors import PlaycastError
-from runner.inventory import learned_keys
-from runner.joblists import JobQuery, count_jobs, newest_jobs
-from runner.logs import read_range
-from runner.servers import ServerQuery, count_servers, oldest_servers, tags_of
+from runner.start.inventory import learned_keys
+from runner.verbs.list_jobs import JobQuery, count_jobs, newest_jobs
+from runner.verbs.list_workers import alive_workers
+from runner.verbs.read_log import read_range
+from runner.verbs.servers import ServerQuery, count_servers, oldest_servers, tags_of
 from runner.viewer import LOCAL_VIEWER
-from runner.workers import alive_workers
 from tests.locking import append_runs, job_row
 
 SECOND = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -173,7 +173,7 @@ async def test_texts_are_sorted_letter_by_letter(stored: None) -> None:
 @pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 async def test_what_a_database_never_takes_is_not_tried_for_ever(stored: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite takes both; whoever waited for PostgreSQL to take them would never see the job end."""
-    monkeypatch.setattr(persist, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(outages, "RETRY_SECONDS", 0.01)
     job = await job_row(JobStatus.RUNNING)
     for columns in ({"message": "a\0b"}, {"exit_code": 2**40}):
         tries: list[int] = []
@@ -183,7 +183,7 @@ async def test_what_a_database_never_takes_is_not_tried_for_ever(stored: None, m
             return await ProvisionJob.filter(id=job.id).update(**columns)
 
         with pytest.raises(OperationalError) as refused:
-            await persist.until_stored("result", job.id, write)
+            await outages.until_stored("result", job.id, write)
         assert isinstance(refused.value.__cause__, asyncpg.DataError)
         assert len(tries) == 1
 

@@ -10,12 +10,12 @@ import pytest
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import FailureReason, JobEvent, JobHost, JobStatus, ProvisionJob, Server, ServerTag
-from runner import moves
-from runner.credentials import Credential
 from runner.errors import ErrorCode, Refused
-from runner.retry import retry_job
-from runner.servers import ServerFields, create_server, delete_server, tags_of, update_server
-from runner.submit import Order, run_provision
+from runner.jobs import transitions
+from runner.secrets.credentials import Credential
+from runner.verbs.retry import retry_job
+from runner.verbs.servers import ServerFields, create_server, delete_server, tags_of, update_server
+from runner.verbs.submit import Order, run_provision
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import OUTCOMES, Fleet, fleet_on
 
@@ -87,7 +87,7 @@ async def test_a_key_that_comes_many_times_at_once_names_one_job(fleet: Fleet) -
 async def test_of_many_claims_at_once_one_wins(fleet: Fleet) -> None:
     job = await fleet.submit(0)
 
-    claims = await asyncio.gather(*(moves.claim(fleet.engine, job, f"w{number}") for number in range(8)))
+    claims = await asyncio.gather(*(transitions.claim(fleet.engine, job, f"w{number}") for number in range(8)))
 
     (won,) = [claim for claim in claims if claim is not None]
     row = await ProvisionJob.get(id=job)
@@ -103,7 +103,7 @@ async def test_an_end_is_written_once(fleet: Fleet, status: JobStatus) -> None:
     running = await fleet.start(await fleet.submit(0))
     await JobHost.filter(job_id=running.id).update(current_task="in the middle")
 
-    ends = await asyncio.gather(*(moves.finish(fleet.engine, running, outcome) for _ in range(4)))
+    ends = await asyncio.gather(*(transitions.finish(fleet.engine, running, outcome) for _ in range(4)))
 
     assert sorted(ends) == [False, False, False, True]
     row = await ProvisionJob.get(id=running.id)
@@ -126,15 +126,15 @@ async def test_a_lost_job_ends_once_and_what_comes_late_is_only_told(fleet: Flee
         async def still(_: BaseDBAsyncClient) -> bool:
             return is_lost
 
-        return await moves.lose(fleet.engine, running.id, running.fence, "w1", still)
+        return await transitions.lose(fleet.engine, running.id, running.fence, "w1", still)
 
     assert not await lose(is_lost=False)
     assert (await ProvisionJob.get(id=running.id)).status is JobStatus.RUNNING
     assert sorted(await asyncio.gather(*(lose(is_lost=True) for _ in range(4)))) == [False, False, False, True]
-    assert not await moves.finish(fleet.engine, running, OUTCOMES[JobStatus.SUCCESS])
+    assert not await transitions.finish(fleet.engine, running, OUTCOMES[JobStatus.SUCCESS])
     # Its playbook may go on over there.
     assert await fleet.held() == {0: running.id}
-    await asyncio.gather(*(moves.late(fleet.engine, running, "it ended as SUCCESS") for _ in range(4)))
+    await asyncio.gather(*(transitions.late(fleet.engine, running, "it ended as SUCCESS") for _ in range(4)))
     row = await ProvisionJob.get(id=running.id)
     assert (row.status, row.failure_reason, row.fence) == (JobStatus.ERROR, FailureReason.WORKER_LOST, 2)
     silence = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"
@@ -164,13 +164,13 @@ async def test_a_cancel_counts_once(fleet: Fleet) -> None:
 async def test_a_claim_and_a_cancel_at_once_have_one_winner(fleet: Fleet) -> None:
     for _ in range(10):
         job = await fleet.submit(0)
-        claimed, status = await asyncio.gather(moves.claim(fleet.engine, job, "w"), fleet.cancel(job))
+        claimed, status = await asyncio.gather(transitions.claim(fleet.engine, job, "w"), fleet.cancel(job))
         row = await ProvisionJob.get(id=job)
         assert (claimed is None) == (row.status is JobStatus.CANCELED) == (status is JobStatus.CANCELED)
         assert await events_of(job) == [(1, "PENDING"), (2, row.status.value)]
         if claimed is not None:
             assert row.cancel_requested_by == "local"
-            assert await moves.finish(fleet.engine, claimed, OUTCOMES[JobStatus.CANCELED])
+            assert await transitions.finish(fleet.engine, claimed, OUTCOMES[JobStatus.CANCELED])
     assert await fleet.held() == {}
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from runner.findings import Findings, Told
-from runner.outcome import judge
+from runner.outcome.findings import Findings, Told
+from runner.outcome.judge import judge
 
 HOSTS = {"srv-1": "web", "srv-2": "balancer", "srv-3": "store"}
 USERS = {"srv-1": "deploy", "srv-2": "ops", "srv-3": "backup"}

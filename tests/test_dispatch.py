@@ -10,10 +10,10 @@ import pytest
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import JobStatus, ProvisionJob
-from playcast.database import migrate, opened
-from runner import dispatch
-from runner.dispatch import LocalDispatcher
-from runner.slots import Slots
+from playcast.storage.database import migrate, opened
+from runner.queue import dispatch
+from runner.queue.dispatch import LocalDispatcher
+from runner.queue.slots import Slots
 from tests.api import Api
 from tests.conftest import StartApp
 

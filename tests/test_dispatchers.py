@@ -16,12 +16,12 @@ from tortoise.connection import get_connection
 
 from models import JobStatus, ProvisionJob, WorkerEntry
 from models.transaction import transaction
-from playcast.database import migrate, opened
-from playcast.postgres import plain_url
-from runner.admission import alone
-from runner.dispatch import Dispatcher, LocalDispatcher
+from playcast.storage.database import migrate, opened
+from playcast.storage.postgres import plain_url
 from runner.lease import LEASE_SECONDS
-from runner.slots import Slots
+from runner.queue.admission import alone
+from runner.queue.dispatch import Dispatcher, LocalDispatcher
+from runner.queue.slots import Slots
 from tests.launchers import until
 from tests.locking import job_row
 from tests.postgres import fresh_database
@@ -43,7 +43,7 @@ async def queue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     url, make = f"sqlite://{tmp_path}/queue.sqlite3", LocalDispatcher
     again: Callable[[], Dispatcher] = make
     if request.param == "procrastinate":
-        from runner.engine_queue import ProcrastinateDispatcher
+        from runner.cluster.procrastinate_queue import ProcrastinateDispatcher
 
         url = await fresh_database(request.getfixturevalue("postgres_url"), tmp_path.name)
         again = lambda: ProcrastinateDispatcher(plain_url(url))  # noqa: E731 (a factory)
@@ -156,8 +156,8 @@ async def test_what_waits_outlives_the_process(queue: Queue) -> None:
 
 
 async def test_a_job_that_could_not_be_taken_comes_again(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.engine_queue.MEND_SECONDS", 0.5)
-    monkeypatch.setattr("runner.engine_queue.UNTOLD_SECONDS", 1.0)
+    monkeypatch.setattr("runner.cluster.procrastinate_queue.MEND_SECONDS", 0.5)
+    monkeypatch.setattr("runner.cluster.procrastinate_queue.UNTOLD_SECONDS", 1.0)
     job = await admitted(queue.dispatcher)
     runs, tries = Runs(), [0]
 
@@ -228,7 +228,7 @@ async def entries() -> list[tuple[str, object]]:
 @pytest.mark.postgres
 @pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
 async def test_what_was_fetched_and_not_taken_is_given_back(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.engine_queue.STOP_SECONDS", 30)
+    monkeypatch.setattr("runner.cluster.procrastinate_queue.STOP_SECONDS", 30)
     job = await admitted(queue.dispatcher)
     slots, runs = Slots(1), Runs()
     await slots.take()
@@ -330,7 +330,7 @@ async def test_an_engine_that_stands_still_keeps_no_entry(queue: Queue, monkeypa
 @pytest.mark.postgres
 @pytest.mark.parametrize("queue", ["procrastinate"], indirect=True)
 async def test_whoever_looks_for_lost_entries_keeps_nobody_waiting(queue: Queue) -> None:
-    from runner.engine_queue import ProcrastinateDispatcher
+    from runner.cluster.procrastinate_queue import ProcrastinateDispatcher
 
     assert isinstance(queue.dispatcher, ProcrastinateDispatcher)
     await admitted(queue.dispatcher)

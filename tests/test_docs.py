@@ -15,12 +15,12 @@ from gql.subscriptions import MAX_WATCHED
 from models.chunk import MAX_BYTES
 from playcast import settings
 from playcast.app import make_app
-from playcast.cli import app
-from playcast.metrics import StarterCollector, TallyCollector, WorkerCollector
+from playcast.commands.cli import app
+from playcast.http.tally import REASONS, Tally
+from playcast.routes.metrics import StarterCollector, TallyCollector, WorkerCollector
 from playcast.settings import PREFIX, Settings
-from playcast.tally import REASONS, Tally
-from runner import facts, sidecar
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
+from runner.jobs.worker import Worker
 from runner.limits import (
     DEFAULT_PAGE_BYTES,
     DEFAULT_PAGE_SIZE,
@@ -29,9 +29,10 @@ from runner.limits import (
     MAX_SERVERS_PER_JOB,
     MAX_TIMEOUT_SECONDS,
 )
-from runner.sidecar import MAX_FACT_CACHE_SECONDS
-from runner.start import ColdStart
-from runner.worker import Worker
+from runner.recipes import description
+from runner.recipes.description import MAX_FACT_CACHE_SECONDS
+from runner.start import fact_cache
+from runner.start.cold_start import ColdStart
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -92,9 +93,9 @@ def test_the_longest_timeout_is_told() -> None:
 
 def test_every_key_of_a_recipe_is_told() -> None:
     text = page("docs/recipes.md")
-    assert [key for key in sidecar.KEYS if f"`{key}`" not in text and f"\n{key}:" not in text] == []
+    assert [key for key in description.KEYS if f"`{key}`" not in text and f"\n{key}:" not in text] == []
     assert f" {MAX_FACT_CACHE_SECONDS} " in row(text, "`fact_cache`")[1]
-    for bound in (f"{facts.MOST_BYTES // 1024**2} MiB", f"{facts.MOST_AT_ONCE // 1024**2} MiB"):
+    for bound in (f"{fact_cache.MOST_BYTES // 1024**2} MiB", f"{fact_cache.MOST_AT_ONCE // 1024**2} MiB"):
         assert bound in text
 
 
@@ -238,7 +239,7 @@ def test_every_code_of_an_error_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "warning", re.findall(r'"(jobs start cold: [^"]*)"', (ROOT / "runner/warmstart.py").read_text())
+    "warning", re.findall(r'"(jobs start cold: [^"]*)"', (ROOT / "runner/start/warm_start.py").read_text())
 )
 def test_every_warning_of_the_launcher_is_told(warning: str) -> None:
     row(page("docs/operate.md"), f"`{warning}`")

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from playcast.app import ENGINE
-from runner.process import connections_of, of_job
+from runner.job_processes import connections_of, of_job
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.launchers import is_gone, until

@@ -14,7 +14,8 @@ import pytest
 
 from models import JobEvent, JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
-from playcast import peer, stream
+from playcast.http import send_timeout
+from playcast.routes import event_stream
 from runner.bus import LocalBus
 from tests.api import JSON, RUN, Api
 from tests.conftest import StartApp
@@ -172,9 +173,9 @@ async def test_who_reads_nothing_holds_no_memory_and_is_let_go(api: Api, monkeyp
     for start in range(0, count * MAX_BYTES, MAX_BYTES):
         await LogChunk.create(job_id=job.id, start=start, first_line=1, data=piece, emitted_at=now)
     await ProvisionJob.filter(id=job.id).update(log_size=count * MAX_BYTES)
-    monkeypatch.setattr(peer, "SEND_SECONDS", 2.0)
+    monkeypatch.setattr(send_timeout, "SEND_SECONDS", 2.0)
     let_go = asyncio.Event()
-    send = peer.taken
+    send = send_timeout.taken
 
     async def noticed(*given: Any) -> None:
         try:
@@ -183,7 +184,7 @@ async def test_who_reads_nothing_holds_no_memory_and_is_let_go(api: Api, monkeyp
             let_go.set()
             raise
 
-    monkeypatch.setattr(stream, "taken", noticed)
+    monkeypatch.setattr(event_stream, "taken", noticed)
     before = memory()
     reader, writer = await asyncio.open_connection(api.client.host, api.client.port, limit=1024)
     body = json.dumps({"query": TEXT, "variables": {"id": str(job.id)}}).encode()
@@ -206,7 +207,7 @@ def memory() -> int:
 
 
 async def test_silence_is_filled(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.05)
     async with api.client.get(PATH, params={"query": UPDATES}) as response:
         assert await response.content.readexactly(4 * len(OPENED)) == 4 * OPENED
 
@@ -238,7 +239,7 @@ async def test_a_server_that_stops_leaves_it_open_for_more(api: Api) -> None:
 PATIENT = """
 from playcast import server
 server.SHUTDOWN_SECONDS = 250
-from playcast.cli import main
+from playcast.commands.cli import main
 main()
 """
 

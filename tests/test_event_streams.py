@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from models import JobEvent, JobHost, JobStatus, ProvisionJob
-from runner import launch
-from runner.events import MAX_BATCH
+from runner.jobs import launch
+from runner.verbs.read_events import MAX_BATCH
 from tests.api import JSON, Api
 from tests.conftest import StartApp
 from tests.standin import make_program

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner import launch
+from runner.jobs import launch
 from tests.api import Api
 from tests.sshd import PASSWORD, Sshd, make_key, require_sshd, start_sshd
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from playcast.app import ENGINE
-from runner import facts as module
-from runner.facts import MOST_BYTES
+from runner.start import fact_cache as module
+from runner.start.fact_cache import MOST_BYTES
 from tests.api import Api
 from tests.launchers import until
 from tests.serving import serving

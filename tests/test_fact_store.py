@@ -16,15 +16,15 @@ import pytest
 from cryptography.fernet import Fernet
 
 from models import ProvisionJob, Server, ServerAuthKind
-from runner import facts as module
-from runner.credentials import Login
 from runner.errors import PlaycastError
-from runner.facts import Facts
-from runner.inventory import Target
-from runner.jobdir import JobDir
-from runner.recipes import Recipe
-from runner.sidecar import MAX_FACT_CACHE_SECONDS, Sidecar, read_sidecar
-from runner.vault import Vault
+from runner.job_dir import JobDir
+from runner.recipes.book import Recipe
+from runner.recipes.description import MAX_FACT_CACHE_SECONDS, Sidecar, read_sidecar
+from runner.secrets.credentials import Login
+from runner.secrets.vault import Vault
+from runner.start import fact_cache as module
+from runner.start.fact_cache import Facts
+from runner.start.inventory import Target
 
 PASSWORD = "right-7f3a"
 KEY = "5wcVNhHBzoVnT1GH1kzuT_XVxgvOEmBOQOjIUvIJx8Q="

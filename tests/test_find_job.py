@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models import FailureReason, JobStatus, ProvisionJob
-from playcast.database import migrate, opened
+from playcast.storage.database import migrate, opened
 from tests.postgres import fresh_database
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

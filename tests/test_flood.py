@@ -10,7 +10,7 @@ import pytest
 
 from models import LogChunk
 from models.chunk import MAX_BYTES
-from runner import launch
+from runner.jobs import launch
 from tests.api import LOG, Api
 from tests.serving import Served, serving
 
@@ -50,9 +50,9 @@ for number in range(1000):
 
 # A server that takes the printer for ansible-playbook.
 DRIVER = """
-import runner.launch
-runner.launch.find_ansible_playbook = lambda: {printer!r}
-from playcast.cli import main
+import runner.jobs.launch
+runner.jobs.launch.find_ansible_playbook = lambda: {printer!r}
+from playcast.commands.cli import main
 main()
 """
 

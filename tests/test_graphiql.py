@@ -12,7 +12,7 @@ from graphql import build_schema, parse, validate
 from playwright.async_api import Page, expect
 
 from gql.schema import make_schema
-from playcast.graphiql import GraphiQL
+from playcast.routes.graphiql import GraphiQL
 from runner.bus import LocalBus, Topic
 from tests.api import Api
 from tests.browser import browsing

@@ -10,8 +10,10 @@ import psutil
 import pytest
 
 from playcast.app import ENGINE
-from runner import process, start, supervise
-from runner.jobdir import JobDir
+from runner import job_processes
+from runner.job_dir import JobDir
+from runner.programs import supervisor
+from runner.start import cold_start
 from tests.api import JSON, Api
 from tests.conftest import StartApp
 from tests.launchers import is_gone, launcher_of, until
@@ -55,7 +57,7 @@ class Begun:
     async def ended(self) -> tuple[str, str | None, str | None, int | None]:
         """How it ended, with nothing left of it and its server free."""
         job = await self.api.finished(self.id)
-        assert process.of_job(self.dir.path) == []
+        assert job_processes.of_job(self.dir.path) == []
         assert [child for child in self.below if not is_gone(child)] == []
         assert state(self.supervisor) == "Z"
         spec = self.dir.read_json(self.dir.spec)
@@ -240,15 +242,15 @@ async def test_a_supervisor_that_was_stopped_before_it_began(
     """The server waits for its word, but not for ever."""
     copy = tmp_path / "runner"
     copy.mkdir()
-    here = Path(supervise.__file__).parent
-    for name in ("nocore.py", "proctree.py", "system_errors.py"):
+    here = Path(supervisor.__file__).parent
+    for name in ("core_dumps.py", "process_tree.py", "system_errors.py"):
         (copy / name).write_text((here / name).read_text())
     line, halt = "    _take_claim()\n", "    os.kill(os.getpid(), signal.SIGSTOP)\n"
-    program = (here / "supervise.py").read_text()
+    program = (here / "supervisor.py").read_text()
     assert program.count(line) == 1
-    (copy / "supervise.py").write_text(program.replace(line, line + halt if claimed else halt + line))
-    monkeypatch.setattr(supervise, "__file__", str(copy / "supervise.py"))
-    monkeypatch.setattr(start, "ANSWER_SECONDS", 5.0)
+    (copy / "supervisor.py").write_text(program.replace(line, line + halt if claimed else halt + line))
+    monkeypatch.setattr(supervisor, "__file__", str(copy / "supervisor.py"))
+    monkeypatch.setattr(cold_start, "ANSWER_SECONDS", 5.0)
     api = await start_app(launcher="cold", cancel_grace=LONG)
     server = await api.create_server()
     job = await api.run("base", server)
@@ -262,7 +264,7 @@ async def test_a_supervisor_that_was_stopped_before_it_began(
         if claimed
         else ("ERROR", "LAUNCH_FAILED", "the job's supervisor did not start within 5 seconds")
     )
-    assert process.of_job(job_dir.path) == []
+    assert job_processes.of_job(job_dir.path) == []
     assert (job_dir.claimed(), job_dir.held()) == (claimed, False)
     monkeypatch.undo()
     assert (await api.finished((await api.run("base", server))["id"]))["status"] == "SUCCESS"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.moves import lost_message
+from runner.jobs.transitions import lost_message
 from tests.launchers import until
 from tests.serving import serving
 from tests.standing import debugged, state, stop

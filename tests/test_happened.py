@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import JobEvent
-from runner.happened import MAX_DEPTH, read_event
+from runner.events.event_line import MAX_DEPTH, read_event
 from tests.told import line, without
 
 JSON = st.recursive(

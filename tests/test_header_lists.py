@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from playcast.accept import media_type
+from playcast.http.accept import media_type
 from tests.api import Api
 
 QUERY = b'{"query": "{ viewer { name } }"}'

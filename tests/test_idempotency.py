@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models import ProvisionJob
-from runner import launch
+from runner.jobs import launch
 from tests.api import JSON, Api
 from tests.conftest import StartApp
 from tests.standin import make_program

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from models import FailureReason, JobStatus, ProvisionJob
-from runner.outcome import Outcome, judge
+from runner.outcome.judge import Outcome, judge
 from tests.api import Api
 from tests.test_bad_input import refused
 from tests.test_bad_servers import refused as refused_server

@@ -14,18 +14,19 @@ from tortoise.exceptions import OperationalError
 
 from gql.types.event import HostTaskEvent, event_of
 from models import JobEvent, JobHost, ProvisionJob
-from runner import intake, persist
+from runner import outages
 from runner.bus import LocalBus, Topic
-from runner.intake import Intake
-from runner.live import Live
-from runner.tail import FenceLost
+from runner.events import intake
+from runner.events.host_progress import Live
+from runner.events.intake import Intake
+from runner.log.tail import FenceLost
 from tests.postgres import fresh_database
 from tests.told import ZEROES, Desk, desk_on, line
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(persist, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(outages, "RETRY_SECONDS", 0.01)
     url = f"sqlite://{tmp_path}/intake.sqlite3"
     if request.param == "postgres":
         url = await fresh_database(request.getfixturevalue("postgres_url"), tmp_path.name)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from models import Server
-from runner.findings import Told
-from runner.interpreters import KEEP, learn
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
+from runner.outcome.findings import Told
+from runner.start.interpreters import KEEP, learn
 from tests.api import Api
 from tests.sshd import PASSWORD, Sshd
 

@@ -14,16 +14,17 @@ import pytest
 from cryptography.fernet import Fernet
 
 from models import JobStatus, ProvisionJob, PrunedJob, Server, ServerLock
-from runner import janitor, prune
-from runner.discard import remove_directory
-from runner.facts import Facts
-from runner.janitor import Janitor, Swept
-from runner.jobdir import JobDir
-from runner.prune import Pruner
-from runner.recipes import RecipeBook
-from runner.retention import Retention
-from runner.turn import Still
-from runner.vault import Vault
+from runner.cluster import janitor
+from runner.cluster.advisory_turns import Still
+from runner.cluster.janitor import Janitor, Swept
+from runner.job_dir import JobDir
+from runner.recipes.book import RecipeBook
+from runner.retention import pruner
+from runner.retention.job_files import remove_directory
+from runner.retention.pruner import Pruner
+from runner.retention.rules import Retention
+from runner.secrets.vault import Vault
+from runner.start.fact_cache import Facts
 from tests.ended import ended_job, files_of
 
 LOG = b"a line\n"
@@ -255,7 +256,7 @@ async def test_a_note_is_left_only_where_files_may_be_elsewhere(stored: None, ra
 async def test_notes_that_nobody_comes_for_go_in_time(
     stored: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prune, "EVENTS", 2)
+    monkeypatch.setattr(pruner, "EVENTS", 2)
     now = datetime.now(UTC)
     for number, days in enumerate((200, 91, 90.1, 89.9, 1), 1):
         await PrunedJob.create(job_id=number, created_at=now, pruned_at=now - timedelta(days=days))

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from models import JobStatus, ProvisionJob
-from runner import jobs, moves
 from runner.bus import Topic
-from runner.jobs import follow_jobs
+from runner.jobs import transitions
+from runner.verbs import watch_jobs
+from runner.verbs.watch_jobs import follow_jobs
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import OUTCOMES, Fleet, fleet_on
 
@@ -33,7 +34,7 @@ async def heard(updates: AsyncIterator[ProvisionJob]) -> tuple[int, JobStatus, i
 
 async def test_a_state_is_told_at_once_and_progress_is_gathered(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever waited for it would not live to see it.
-    monkeypatch.setattr(jobs, "GATHER_SECONDS", 3600.0)
+    monkeypatch.setattr(watch_jobs, "GATHER_SECONDS", 3600.0)
     job, other = await fleet.submit(0), await fleet.submit(1)
     running = await fleet.start(job)
     async with asyncio.timeout(60):
@@ -52,7 +53,7 @@ async def test_a_state_is_told_at_once_and_progress_is_gathered(fleet: Fleet, mo
             await happen(fleet, job, count)
             await asyncio.sleep(0.1)
             assert not second.done()
-        assert await moves.finish(fleet.engine, running, OUTCOMES[JobStatus.SUCCESS])
+        assert await transitions.finish(fleet.engine, running, OUTCOMES[JobStatus.SUCCESS])
         assert await second == (job, JobStatus.SUCCESS, 14)
         # The end of the pause does not wait for another one.
         third = asyncio.ensure_future(heard(updates))
@@ -62,7 +63,7 @@ async def test_a_state_is_told_at_once_and_progress_is_gathered(fleet: Fleet, mo
 
 
 async def test_what_came_while_it_gathered_is_told_after_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "GATHER_SECONDS", 0.3)
+    monkeypatch.setattr(watch_jobs, "GATHER_SECONDS", 0.3)
     job = await fleet.submit(0)
     await fleet.start(job)
     async with asyncio.timeout(60):

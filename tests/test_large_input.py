@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gql.documents import MAX_FAULTS, MAX_LINES
+from gql.json_text import MAX_VALUES
 from gql.variables import MAX_LIST, MAX_NAME, MAX_UNKNOWN, MAX_WORDS
-from gql.wire import MAX_VALUES
 from runner import checks
 from runner.errors import Refused
 from tests.api import CREATE, Api

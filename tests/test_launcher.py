@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from runner import launcher, process, warmstart
-from runner.hooks import PLUGINS
-from runner.jobdir import JobDir
-from runner.warmstart import Launcher
+from runner import job_processes
+from runner.job_dir import JobDir
+from runner.programs import launcher
+from runner.programs.ansible_hooks import PLUGINS
+from runner.start import warm_start
+from runner.start.warm_start import Launcher
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.launchers import is_gone, kill, launcher_of, room_of, say, starter_of, until
@@ -35,7 +37,7 @@ def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the launcher's files, which a test may change."""
     copy = tmp_path / "runner"
     copy.mkdir()
-    for name in warmstart._OWN_FILES:
+    for name in warm_start._OWN_FILES:
         shutil.copy2(Path(launcher.__file__).with_name(f"{name}.py"), copy)
     (copy / "plugins").symlink_to(PLUGINS)
     monkeypatch.setattr(launcher, "__file__", str(copy / "launcher.py"))
@@ -54,7 +56,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
         return await real(ansible_dir)
 
     monkeypatch.setattr(Launcher, "open", open_later)
-    monkeypatch.setattr(warmstart, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(warm_start, "RETRY_SECONDS", 0.0)
     return opened
 
 
@@ -119,7 +121,7 @@ async def test_a_launcher_that_dies_young_is_not_replaced_at_once(start_app: Sta
     opening = starter_of(api)._opening
     starter_of(api).renew()
     assert starter_of(api)._opening is opening is not None
-    assert warmstart.RETRY_SECONDS == 60
+    assert warm_start.RETRY_SECONDS == 60
 
 
 async def test_a_launcher_that_does_not_answer_and_comes_back_late(
@@ -144,7 +146,7 @@ async def test_a_launcher_that_does_not_answer_and_comes_back_late(
     sleepy.suspend()
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(warmstart, "ANSWER_SECONDS", 0.3)
+            patched.setattr(warm_start, "ANSWER_SECONDS", 0.3)
             await succeeds(api, server, "once")
         assert started(api) == (0, 1)
 
@@ -155,7 +157,7 @@ async def test_a_launcher_that_does_not_answer_and_comes_back_late(
     finally:
         may_close.set()
     job_dir = JobDir(data_dir / "jobs", 1)
-    assert process.of_job(job_dir.path) == []
+    assert job_processes.of_job(job_dir.path) == []
     assert sorted(path.name for path in job_dir.path.glob("claim*")) == ["claim"]
     assert job_dir.log.read_text().count("PLAY RECAP") == 1
     gate.set()
@@ -181,26 +183,30 @@ async def test_a_launcher_whose_directory_was_removed(start_app: StartApp, gate:
 
 
 BREAKS = {
-    "raises": ("preload", "def preload(): raise ImportError('no such part')", "ImportError: no such part"),
-    "dies": ("preload", "def preload(): os._exit(9)", "it ended with code 9"),
-    "hangs": ("preload", "def preload(): import time; time.sleep(60)", "it took too long"),
+    "raises": ("ansible_preload", "def preload(): raise ImportError('no such part')", "ImportError: no such part"),
+    "dies": ("ansible_preload", "def preload(): os._exit(9)", "it ended with code 9"),
+    "hangs": ("ansible_preload", "def preload(): import time; time.sleep(60)", "it took too long"),
     "prints": ("launcher", "print('hello', flush=True)", "it ended with code 0"),
     "thread": (
-        "preload",
+        "ansible_preload",
         "import threading\ndef preload(): threading.Thread(target=threading.Event().wait, daemon=True).start()",
         "RuntimeError: 2 threads after the imports: a fork would lose all but one",
     ),
     "file": (
-        "preload",
+        "ansible_preload",
         "def preload(): sys.held = open('/etc/passwd')",
         "RuntimeError: /etc/passwd is open after the imports: a fork would close it",
     ),
-    "supervisor": ("supervise", "def detach(*_, **__): return 'not today'", "its test did not start: not today"),
-    "ansible": ("warm", "def become(*_): os._exit(3)", "its test ended with 3: no output"),
-    "killed": ("warm", "def become(*_): os.kill(os.getpid(), 9)", "its test ended with -9: no output"),
-    "traceback": ("warm", "def _forget(env): raise KeyError('gone')", "its test ended with 1: KeyError: 'gone'"),
-    "log": ("mask", "Running.feed = lambda self, data: data", "its test showed a secret"),
-    "events": ("mask", "Masker.mask = lambda self, text: text", "its test showed a secret"),
+    "supervisor": ("supervisor", "def detach(*_, **__): return 'not today'", "its test did not start: not today"),
+    "ansible": ("ansible_refresh", "def become(*_): os._exit(3)", "its test ended with 3: no output"),
+    "killed": ("ansible_refresh", "def become(*_): os.kill(os.getpid(), 9)", "its test ended with -9: no output"),
+    "traceback": (
+        "ansible_refresh",
+        "def _forget(env): raise KeyError('gone')",
+        "its test ended with 1: KeyError: 'gone'",
+    ),
+    "log": ("masking", "Running.feed = lambda self, data: data", "its test showed a secret"),
+    "events": ("masking", "Masker.mask = lambda self, text: text", "its test showed a secret"),
 }
 
 
@@ -212,11 +218,11 @@ async def test_a_launcher_that_fails_its_test(
     path = own_files / f"{file}.py"
     # Before its last lines, which run the program.
     path.write_text(path.read_text().replace('if __name__ == "__main__":', f'{code}\nif __name__ == "__main__":'))
-    if file in {"preload", "warm", "mask"}:
+    if file in {"ansible_preload", "ansible_refresh", "masking"}:
         path.write_text(f"{path.read_text()}\n{code}\n")
-    monkeypatch.setattr(warmstart, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(warm_start, "RETRY_SECONDS", 0.0)
     if broken == "hangs":
-        monkeypatch.setattr(warmstart, "START_SECONDS", 0.5)
+        monkeypatch.setattr(warm_start, "START_SECONDS", 0.5)
     api = await start_app(launcher="warm")
     assert warnings(logs) == [(BROKEN, error)]
     await succeeds(api, await api.create_server())
@@ -240,15 +246,15 @@ async def test_a_launcher_made_from_other_files_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     release = tmp_path / "release.py"
-    shutil.copy2(warmstart._release(), release)
-    monkeypatch.setattr(warmstart, "_release", lambda: release)
+    shutil.copy2(warm_start._release(), release)
+    monkeypatch.setattr(warm_start, "_release", lambda: release)
     add_recipe("slow", SLOW.format(go=go))
     api = await start_app(launcher="warm")
     servers = [await api.create_server(name=name) for name in ("one", "two")]
     job = await api.run("slow", servers[0])
     await until_it_holds(api, job["id"])
     launchers = [launcher_of(api)]
-    for warm, file in enumerate([ansible_dir / "ansible.cfg", own_files / "mask.py", release], 1):
+    for warm, file in enumerate([ansible_dir / "ansible.cfg", own_files / "masking.py", release], 1):
         gate.clear()
         file.write_text(f"{file.read_text()}\n# changed\n")
         await succeeds(api, servers[1])
@@ -273,7 +279,7 @@ async def test_a_worn_launcher_is_replaced_while_it_works_on(
     server, worn = await api.create_server(), launcher_of(api)
     await succeeds(api, server)
     assert starter_of(api)._opening is None
-    monkeypatch.setattr(warmstart, limit, value)
+    monkeypatch.setattr(warm_start, limit, value)
     for _ in range(2):
         await succeeds(api, server)
         assert launcher_of(api).pid == worn.pid

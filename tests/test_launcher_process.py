@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner import launcher
-from runner.jobdir import JobDir
-from runner.memfile import sealed
-from runner.process import of_job
+from runner.job_dir import JobDir
+from runner.job_processes import of_job
+from runner.programs import launcher
+from runner.start.memory_files import sealed
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.launchers import (

@@ -15,7 +15,7 @@ from typing import Self
 import pytest
 
 from playcast.app import ENGINE
-from runner.process import marked, of_job
+from runner.job_processes import marked, of_job
 from tests.conftest import StartApp
 from tests.launchers import until
 from tests.sshd import make_key, require_sshd, start_sshd

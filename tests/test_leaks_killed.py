@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from playcast.settings import LauncherMode
-from runner.process import marked, of_job
+from runner.job_processes import marked, of_job
 from tests.api import Api
 from tests.launchers import until, until_it_serves_warm
 from tests.serving import serving

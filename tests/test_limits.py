@@ -1,9 +1,13 @@
 """docs/limits.md has each limit with its figure, and for each of them there is a test that sends one more."""
 
-from gql import cost, documents, executor, pace, queries, schema, variables, wire
+from gql import cost, documents, executor, json_text, pace, queries, schema, variables
 from gql.subscriptions import MAX_WATCHED
-from playcast import body, connection, listener, peer, protocol, seldom, session, tries, view
-from runner import checks, credentials, idempotency, limits
+from playcast import seldom
+from playcast.http import body, connection, listener, send_timeout, session, wrong_tokens
+from playcast.routes import graphql_socket, socket_protocol
+from runner import checks, limits
+from runner.secrets import credentials
+from runner.verbs import idempotency
 from tests.test_docs import page, row
 
 LIMITS = {
@@ -95,7 +99,7 @@ LIMITS = {
     "body": (f"{body.MAX_BODY_BYTES} bytes", "http::test_only_small_json_in_utf_8_by_post_is_taken"),
     "body of a sign-in": (f"{session.MAX_SIGN_IN_BYTES} bytes", "http::test_only_small_json_in_utf_8_by_post_is_taken"),
     "commas and open brackets of a body, or of a message": (
-        f"{wire.MAX_VALUES}",
+        f"{json_text.MAX_VALUES}",
         "large_input::test_a_body_of_many_values_is_refused",
     ),
     "time for a body": (f"{body.BODY_SECONDS:.0f} s", "bodies::test_a_body_must_come_in_time"),
@@ -109,7 +113,7 @@ LIMITS = {
         "bodies::test_a_refused_body_is_not_taken_in_for_ever",
     ),
     "time in which a peer takes nothing of an answer": (
-        f"{peer.SEND_SECONDS:.0f} s",
+        f"{send_timeout.SEND_SECONDS:.0f} s",
         "listener::test_who_takes_nothing_of_many_answers_is_let_go",
     ),
     "connections that have not shown the token": (
@@ -125,39 +129,42 @@ LIMITS = {
         "listener::test_files_of_the_page_make_room_too",
     ),
     "time for `connection_init`": (
-        f"{view.INIT_SECONDS} s",
+        f"{graphql_socket.INIT_SECONDS} s",
         "socket::test_who_never_introduces_itself_is_let_go",
     ),
-    "message": (f"{view.MAX_MESSAGE_BYTES} bytes", "socket::test_a_message_too_large"),
+    "message": (f"{graphql_socket.MAX_MESSAGE_BYTES} bytes", "socket::test_a_message_too_large"),
     "subscriptions of one socket": (
-        f"{protocol.MAX_SUBSCRIPTIONS}",
+        f"{socket_protocol.MAX_SUBSCRIPTIONS}",
         "transport_ws::test_only_subscriptions_count_as_such",
     ),
     "queries and mutations of one socket without an answer": (
-        f"{protocol.MAX_QUERIES}",
+        f"{socket_protocol.MAX_QUERIES}",
         "transport_ws::test_queries_in_flight_are_bounded",
     ),
     "of these, executed at the same time": (
-        f"{protocol.MAX_AT_ONCE}, and 1 of more than {schema.HEAVY_ROWS} rows",
+        f"{socket_protocol.MAX_AT_ONCE}, and 1 of more than {schema.HEAVY_ROWS} rows",
         "transport_ws::test_of_many_queries_some_are_executed_at_a_time",
     ),
     "silence of a peer that does not answer a ping": (
-        f"{peer.HEARTBEAT_SECONDS * 1.5:.0f} s",
+        f"{send_timeout.HEARTBEAT_SECONDS * 1.5:.0f} s",
         "socket::test_a_peer_that_answers_no_ping_is_let_go",
     ),
     "wrong tokens of one address that are answered at once": (
-        f"{tries.AT_ONCE}",
+        f"{wrong_tokens.AT_ONCE}",
         "tries::test_the_first_wrong_tokens_are_answered_at_once_and_then_ever_later",
     ),
     "and then one in": (
-        f"{tries.EACH_SECONDS} s",
+        f"{wrong_tokens.EACH_SECONDS} s",
         "tries::test_the_first_wrong_tokens_are_answered_at_once_and_then_ever_later",
     ),
     "longest wait for an answer to a wrong token": (
-        f"{tries.MOST_SECONDS:.0f} s",
+        f"{wrong_tokens.MOST_SECONDS:.0f} s",
         "tries::test_the_first_wrong_tokens_are_answered_at_once_and_then_ever_later",
     ),
-    "addresses that are remembered": (f"{tries.MOST_ADDRESSES}", "tries::test_only_so_many_addresses_are_remembered"),
+    "addresses that are remembered": (
+        f"{wrong_tokens.MOST_ADDRESSES}",
+        "tries::test_only_so_many_addresses_are_remembered",
+    ),
     "one thing that clients can cause": (
         f"once in {seldom.EVERY_SECONDS:.0f} s",
         "seldom::test_each_thing_is_said_once",

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.disk import bound, mount, small_disk

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from playcast.connection import MAX_AHEAD_BYTES, MAX_HEAD_BYTES
-from playcast.listener import FILES_PER_JOB, RESERVED_FILES, most_connections
+from playcast.http.connection import MAX_AHEAD_BYTES, MAX_HEAD_BYTES
+from playcast.http.listener import FILES_PER_JOB, RESERVED_FILES, most_connections
 from tests.attackers import SECRET, Attack, framed, handshake
 from tests.door import ASK, BEARER, TOKEN, server
 from tests.launchers import until
@@ -276,7 +276,7 @@ async def test_who_takes_nothing_of_many_answers_is_let_go(data_dir: Path, ansib
 
 
 def test_the_private_parts_of_aiohttp_are_there() -> None:
-    """`playcast/connection.py` counts on one of them, and on methods that are called from outside."""
+    """`playcast/http/connection.py` counts on one of them, and on methods that are called from outside."""
     assert "_request_count" in web.RequestHandler.__slots__
     for name in ("connection_made", "connection_lost", "data_received", "finish_response", "handle_error", "set_parser",
                  "pause_writing", "resume_writing", "log_exception"):  # fmt: skip

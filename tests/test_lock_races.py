@@ -10,9 +10,9 @@ import pytest
 from tortoise.transactions import in_transaction
 
 from models import JobHost, ProvisionJob, Server
-from runner import submit
 from runner.errors import Refused
-from runner.servers import delete_server
+from runner.verbs import submit
+from runner.verbs.servers import delete_server
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import Fleet, fleet_on
 from tests.postgres import fresh_database

@@ -12,13 +12,14 @@ import pytest
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import JobEvent, JobHost, JobStatus, ProvisionJob, Server, ServerLock
-from playcast import database
-from runner import dispatch, moves
+from playcast.storage import database
 from runner.bus import Topic
-from runner.dispatch import LocalDispatcher
 from runner.errors import Refused
-from runner.servers import delete_server
-from runner.slots import Slots
+from runner.jobs import transitions
+from runner.queue import dispatch
+from runner.queue.dispatch import LocalDispatcher
+from runner.queue.slots import Slots
+from runner.verbs.servers import delete_server
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import OUTCOMES, Fleet, fleet_on
 from tests.postgres import fresh_database
@@ -131,7 +132,7 @@ async def test_a_canceled_admitted_job_frees_its_locks(fleet: Fleet) -> None:
 
     assert await fleet.held() == {1: second, 2: second}
     # A dispatcher that delivers the canceled one nevertheless starts nothing.
-    assert await moves.claim(fleet.engine, first, "test") is None
+    assert await transitions.claim(fleet.engine, first, "test") is None
     assert (await ProvisionJob.get(id=first)).fence == 0
 
 
@@ -142,7 +143,7 @@ async def test_a_running_job_keeps_its_locks_until_it_has_ended(fleet: Fleet) ->
     assert await fleet.cancel(first) is JobStatus.RUNNING
     assert (await fleet.held(), await fleet.waiting()) == ({0: first}, [second])
     job.fence -= 1
-    assert not await moves.finish(fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
+    assert not await transitions.finish(fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
     assert (await fleet.held(), await fleet.waiting()) == ({0: first}, [second])
     assert [event.seq for event in await JobEvent.filter(job_id=first).order_by("seq")] == [1, 2]
 
@@ -152,7 +153,7 @@ async def test_who_is_admitted_by_an_end_is_told(fleet: Fleet) -> None:
     job = await fleet.start(first)
 
     with fleet.engine.bus.listen((Topic.JOB, None)) as listener:
-        assert await moves.finish(fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
+        assert await transitions.finish(fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
         assert await listener.wait(30) == {(Topic.JOB, first), (Topic.JOB, second), (Topic.JOB, third)}
 
 
@@ -199,13 +200,13 @@ async def test_a_start_admits_what_was_left_waiting(fleet: Fleet) -> None:
     await ProvisionJob.filter(status=JobStatus.PENDING).update(admitted_at=None)
     fleet.dispatcher.handed.clear()
 
-    await moves.admit_all(fleet.engine)
+    await transitions.admit_all(fleet.engine)
 
     # The one that is behind the running job keeps the second away, which keeps the third away.
     assert await fleet.held() == {0: running, 3: late, 4: late, 5: jobs[4]}
     assert await fleet.waiting() == jobs[:4]
     assert sorted(fleet.dispatcher.handed) == [jobs[4], late]
-    await moves.admit_all(fleet.engine)
+    await transitions.admit_all(fleet.engine)
     assert len(fleet.dispatcher.handed) == 2
 
 
@@ -267,11 +268,11 @@ async def test_jobs_of_a_version_without_locks_take_their_turns(
     async with fleet_on(f"sqlite://{file}", tmp_path / "data", ansible_dir, 0) as empty:
         fleet = replace(empty, servers=[1, 2])
         assert await fleet.held() == {0: 1}
-        await moves.admit_all(fleet.engine)
+        await transitions.admit_all(fleet.engine)
         assert (await fleet.held(), await fleet.waiting()) == ({0: 1, 1: 4}, [2, 3])
         await fleet.end(4)
         assert (await fleet.held(), await fleet.waiting()) == ({0: 1}, [2, 3])
-        assert await moves.finish(fleet.engine, await ProvisionJob.get(id=1), OUTCOMES[JobStatus.SUCCESS])
+        assert await transitions.finish(fleet.engine, await ProvisionJob.get(id=1), OUTCOMES[JobStatus.SUCCESS])
         assert (await fleet.held(), await fleet.waiting()) == ({0: 2, 1: 2}, [3])
         await fleet.end(2)
         await fleet.end(3)

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from models import FINAL, JobHost, JobStatus, ProvisionJob
-from runner import moves
 from runner.errors import Refused
+from runner.jobs import transitions
 from tests.locking import OUTCOMES, Fleet, Model, fleet_on
 from tests.postgres import fresh_database
 
@@ -66,7 +66,7 @@ async def test_the_tables_are_what_the_rule_says(
                 running.add(job)
             elif step == "end" and held:
                 row = await (ProvisionJob.get(id=job) if job in running else fleet.start(job))
-                assert await moves.finish(fleet.engine, row, OUTCOMES[JobStatus.SUCCESS])
+                assert await transitions.finish(fleet.engine, row, OUTCOMES[JobStatus.SUCCESS])
                 model.gone(job)
             elif step == "cancel" and job not in running and (held or job in model.wanted):
                 assert await fleet.cancel(job) is JobStatus.CANCELED
@@ -109,7 +109,7 @@ class Crowd:
                 await asyncio.sleep(0.005)
                 continue
             self.taken += 1
-            job = await moves.claim(self.fleet.engine, self.fleet.dispatcher.handed[self.taken - 1], "test")
+            job = await transitions.claim(self.fleet.engine, self.fleet.dispatcher.handed[self.taken - 1], "test")
             if job is None:
                 continue
             places = [row.server_id or 0 for row in await JobHost.filter(job_id=job.id)]
@@ -118,7 +118,7 @@ class Crowd:
             await asyncio.sleep(self.rng.random() * 0.01)
             for place in places:
                 del self.holders[place]
-            assert await moves.finish(self.fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
+            assert await transitions.finish(self.fleet.engine, job, OUTCOMES[JobStatus.SUCCESS])
 
 
 async def test_many_at_once_neither_meet_nor_wait_for_ever(fleet: Fleet) -> None:
@@ -148,7 +148,7 @@ async def test_a_job_that_comes_at_the_very_end_of_another_is_not_forgotten(flee
     for _ in range(20):
         running = await fleet.start(holder)
         moved, *new = await asyncio.gather(
-            moves.finish(fleet.engine, running, OUTCOMES[JobStatus.SUCCESS]),
+            transitions.finish(fleet.engine, running, OUTCOMES[JobStatus.SUCCESS]),
             fleet.submit(0),
             fleet.submit(1, 0),
             fleet.submit(1),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from playcast import settings
-from runner.child import LOG_UNWRITABLE
 from runner.errors import PlaycastError
-from runner.jobdir import JobDir
-from runner.logcap import LogFile, log_was_cut
+from runner.job_dir import JobDir
+from runner.programs.ansible_child import LOG_UNWRITABLE
+from runner.programs.log_file import LogFile, log_was_cut
 from tests.conftest import StartApp
 from tests.disk import small_disk
 

@@ -304,7 +304,7 @@ async def test_a_server_that_stops_cuts_it_off_for_a_range(
 
 
 async def test_who_takes_nothing_is_let_go(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("playcast.peer.SEND_SECONDS", 0.5)
+    monkeypatch.setattr("playcast.http.send_timeout.SEND_SECONDS", 0.5)
     line = b"x" * 999 + b"\n"
     text = line * 20_000
     await stored_log(text)

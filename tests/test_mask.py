@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.mask import STARS, Masker, Running
-from runner.spellings import Masking, masking
+from runner.programs.masking import STARS, Masker, Running
+from runner.programs.spellings import Masking, masking
 from tests.spelt import SPELLINGS
 
 NASTY = "it's \"é\\ <1>$+/x"

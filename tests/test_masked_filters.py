@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.mask import STARS
+from runner.programs.masking import STARS
 from tests.api import JSON, Api
 from tests.conftest import StartApp
 from tests.test_leaks import holding

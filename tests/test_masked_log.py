@@ -11,7 +11,7 @@ import pytest
 
 from playcast import settings
 from runner.errors import PlaycastError
-from runner.mask import STARS
+from runner.programs.masking import STARS
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.test_leaks import holding

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from runner.mask import STARS, Masker
+from runner.programs.masking import STARS, Masker
 from tests.test_mask import in_pieces
 
 SECRETS = [

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from playcast import settings
 from runner.errors import PlaycastError
-from runner.mask import STARS, Masker
-from runner.masked_words import unmasked, words_of
+from runner.programs.masking import STARS, Masker
+from runner.secrets.secret_words import unmasked, words_of
 from tests.api import JSON, RUN, Api
 from tests.conftest import StartApp
 from tests.test_bad_input import problem

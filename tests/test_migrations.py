@@ -13,8 +13,8 @@ from tortoise import Tortoise
 from tortoise.connection import get_connection
 
 from models import JobHost, JobStatus, ProvisionJob, Server, ServerLock, ServerTag, ServerWait
-from playcast import database
-from playcast.database import dialect, migrate, migrations_dir, opened, tortoise_config
+from playcast.storage import database
+from playcast.storage.database import dialect, migrate, migrations_dir, opened, tortoise_config
 from tests.postgres import fresh_database
 
 _SQLITE_SHAPE = """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
 from tests.api import Api
 from tests.sshd import PASSWORD, Account, make_key, require_sshd, start_sshd
 

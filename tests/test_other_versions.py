@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
 from tests.api import JSON
 from tests.launchers import until
 from tests.serving import serving

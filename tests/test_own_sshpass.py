@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import hooks
+from runner.programs import ansible_hooks
 from tests.api import Api
 from tests.sshd import PASSWORD, make_key, require_sshd, start_sshd
 
@@ -130,7 +130,7 @@ class Plugin:
             return self.command[:2]
 
 
-OURS = str(Path(hooks.__file__).with_name("bin") / "sshpass").encode()
+OURS = str(Path(ansible_hooks.__file__).with_name("bin") / "sshpass").encode()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_only_a_command_that_begins_so_is_changed(command: list[bytes], begun: l
         pass
 
     module = type("Ssh", (), {"Connection": Changed})
-    hooks._replace_sshpass(module)  # type: ignore[arg-type]  # as good as a module
+    ansible_hooks._replace_sshpass(module)  # type: ignore[arg-type]  # as good as a module
     assert Changed(*command)._build_command("ssh") == begun
     assert Changed(*command)._sshpass_cmd() == begun[:2]
-    hooks._replace_sshpass(type("Other", (), {}))  # type: ignore[arg-type]  # where ansible has no such class
+    ansible_hooks._replace_sshpass(type("Other", (), {}))  # type: ignore[arg-type]  # where ansible has no such class

@@ -4,8 +4,8 @@ import asyncio
 import time
 from typing import Any
 
+from gql.json_text import encode, encode_in_turns
 from gql.pace import SLICE_SECONDS, Pace, pace
-from gql.wire import encode, encode_in_turns
 
 WORK = 0.001
 PIECES = 30

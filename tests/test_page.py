@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from playcast.page import Page
+from playcast.routes.page import Page
 from tests.api import Api
 from tests.conftest import StartApp
 from web import build

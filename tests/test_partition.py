@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from models import FailureReason, JobStatus
-from runner.findings import Findings
-from runner.outcome import judge
+from runner.outcome.findings import Findings
+from runner.outcome.judge import judge
 from tests.cluster import LOST, Cluster, cluster_on, says
 from tests.launchers import until
 from tests.mortal_postgres import MortalPostgres, freezing_proxy, mortal_postgres

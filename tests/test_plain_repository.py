@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
 from tests.api import Api
 from tests.launchers import starter_of
 
@@ -117,7 +117,7 @@ async def test_an_ansible_that_a_task_starts_knows_nothing_of_the_job(
     launcher: str,
 ) -> None:
     # Old repositories hold a copy of the plugin that writes a job's events, and enable it.
-    plugins = Path(__file__).parent.parent / "runner/plugins/callback"
+    plugins = Path(__file__).parent.parent / "runner/programs/plugins/callback"
     (ansible_dir / "callback_plugins").symlink_to(plugins)
     config = ansible_dir / "ansible.cfg"
     config.write_text(

@@ -11,10 +11,10 @@ from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalEr
 
 from models import JobStatus, ProvisionJob, ServerLock
 from models.transaction import transaction
-from playcast import database
-from playcast.database import migrate, opened
-from playcast.postgres import plain_url
-from runner.persist import until_answered
+from playcast.storage import database
+from playcast.storage.database import migrate, opened
+from playcast.storage.postgres import plain_url
+from runner.outages import until_answered
 from tests.locking import job_row
 from tests.postgres import fresh_database
 
@@ -101,7 +101,7 @@ async def test_a_statement_that_never_answers_is_an_outage(url: str, monkeypatch
 
 
 async def test_who_follows_waits_for_the_database_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.persist.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("runner.outages.RETRY_SECONDS", 0.01)
     answers: list[Exception | int] = [DBConnectionError("away"), DBConnectionError("still"), 42]
 
     async def read() -> int:

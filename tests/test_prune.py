@@ -10,11 +10,11 @@ import pytest
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import JobStatus, LogChunk, ProvisionJob, Server, ServerAuthKind, ServerLock
-from playcast import checkpoint
-from runner import prune
-from runner.jobdir import JobDir
-from runner.prune import PAGES, Pruner
-from runner.retention import GOING, JOB_BYTES, Retention, Totals, Victim, Why
+from playcast.storage import wal_checkpoint
+from runner.job_dir import JobDir
+from runner.retention import pruner as pruning
+from runner.retention.pruner import PAGES, Pruner
+from runner.retention.rules import GOING, JOB_BYTES, Retention, Totals, Victim, Why
 from tests.ended import ended_job, files_of, rows_of
 
 LOG = b"".join(b"line %3d\n" % number for number in range(7)) + b"the end"
@@ -92,8 +92,8 @@ async def test_what_is_not_final_or_held_is_never_touched(stored: None, data_dir
         for whole in (True, False):
             victim = Victim(job.id, job.created_at, job=whole, log=True, why=Why.AGE, size=0)
             assert await everything._remove(victim) is False
-        await prune._remove_chunks(job.id)
-        await prune._remove_events(job.id)
+        await pruning._remove_chunks(job.id)
+        await pruning._remove_events(job.id)
 
     assert await ProvisionJob.all().order_by("id").values() == rows
     for job in (pending, running, locked, alive):
@@ -114,8 +114,8 @@ async def test_chunks_go_in_small_steps_from_the_beginning(
             [int(str(start)) for start in await LogChunk.all().order_by("start").values_list("start", flat=True)]
         )
 
-    monkeypatch.setattr(prune, "CHUNKS", 3)
-    monkeypatch.setattr(prune, "give_space_back", look)
+    monkeypatch.setattr(pruning, "CHUNKS", 3)
+    monkeypatch.setattr(pruning, "give_space_back", look)
     await pruner(data_dir, Retention(logs_bytes=1)).run()
 
     assert left == [[30, 40, 50, 60], [60], [], []]
@@ -174,7 +174,7 @@ async def test_a_crash_within_a_job_is_completed(
 async def crash(data_dir: Path, keep: Retention, monkeypatch: pytest.MonkeyPatch, place: str, call: int) -> None:
     """Prune in small steps until that call of this function of the module, and die there."""
     calls: list[str] = []
-    real = getattr(prune, place)
+    real = getattr(pruner, place)
 
     def die(*given: object, **named: object) -> object:
         calls.append(place)
@@ -183,9 +183,9 @@ async def crash(data_dir: Path, keep: Retention, monkeypatch: pytest.MonkeyPatch
         return real(*given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(prune, "CHUNKS", 3)
-        patch.setattr(prune, "EVENTS", 2)
-        patch.setattr(prune, place, die)
+        patch.setattr(pruning, "CHUNKS", 3)
+        patch.setattr(pruning, "EVENTS", 2)
+        patch.setattr(pruning, place, die)
         with pytest.raises(Crash):
             await pruner(data_dir, keep).run()
 
@@ -243,13 +243,13 @@ async def test_the_sqlite_file_gives_the_space_back(stored: None, data_dir: Path
     young = await ended_job(data_dir, os.urandom(size), cut=65536)
     file = data_dir / "playcast.sqlite3"
     # As a server does all the time.
-    checkpoint._move(file)
+    wal_checkpoint._move(file)
     both = file.stat().st_size
     kept = [bytes(row.data) for row in await LogChunk.filter(job_id=young.id).order_by("start")]
     assert both > 2 * size - 2**20
 
     await pruner(data_dir, Retention(logs_days=30)).run()
-    checkpoint._move(file)
+    wal_checkpoint._move(file)
 
     assert size < file.stat().st_size < both - size + 2**20
     assert [bytes(row.data) for row in await LogChunk.filter(job_id=young.id).order_by("start")] == kept
@@ -261,16 +261,16 @@ async def test_free_pages_go_in_small_steps(stored: None, data_dir: Path, monkey
     await ended_job(data_dir, os.urandom(8 * 2**20), cut=65536)
     await LogChunk.all().delete()
     seen: list[int] = []
-    count = prune._free_pages
+    count = pruning._free_pages
 
     async def counted(connection: BaseDBAsyncClient) -> int:
         seen.append(await count(connection))
         return seen[-1]
 
-    monkeypatch.setattr(prune, "_free_pages", counted)
-    await prune.give_space_back(keep=300)
+    monkeypatch.setattr(pruning, "_free_pages", counted)
+    await pruning.give_space_back(keep=300)
     kept = seen[-1]
-    await prune.give_space_back()
+    await pruning.give_space_back()
 
     assert seen[0] > 1000
     assert 300 - PAGES < kept <= 300

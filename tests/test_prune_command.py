@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from models import JobStatus, ProvisionJob
-from playcast import database as playcast_database
-from playcast.metrics import PrunerCollector
+from playcast.routes.metrics import PrunerCollector
 from playcast.settings import Settings, load
+from playcast.storage import database as playcast_database
 from runner.errors import PlaycastError
-from runner.prune import EVERY_SECONDS, Pruner
-from runner.retention import JOB_BYTES, Retention
+from runner.retention.pruner import EVERY_SECONDS, Pruner
+from runner.retention.rules import JOB_BYTES, Retention
 from tests.ended import database, ended_job, job_row, rows_of
 from tests.postgres import fresh_database
 from tests.serving import CHECKOUT, PLAYCAST, environment, serving

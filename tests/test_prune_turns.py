@@ -12,12 +12,12 @@ import pytest
 from tortoise.exceptions import DBConnectionError
 
 from models import ProvisionJob, PrunedJob
-from playcast.database import migrate, opened
-from playcast.postgres import connector, plain_url
-from playcast.readonly import opened_read_only
-from runner.prune import Pruner
-from runner.retention import JOB_BYTES, Retention, Totals
-from runner.turn import PRUNING, Turn, advisory
+from playcast.storage.database import migrate, opened
+from playcast.storage.postgres import connector, plain_url
+from playcast.storage.read_only import opened_read_only
+from runner.cluster.advisory_turns import PRUNING, Turn, advisory
+from runner.retention.pruner import Pruner
+from runner.retention.rules import JOB_BYTES, Retention, Totals
 from tests.cluster import Cluster
 from tests.ended import ended_job, files_of, rows_of
 from tests.launchers import until
@@ -34,8 +34,8 @@ ALL = Retention(jobs_bytes=1)
 BUSY = "another process prunes this database just now, so nothing was done here\n"
 HOLDER = """
 import asyncio, sys
-from playcast.postgres import connector
-from runner.turn import PRUNING, advisory
+from playcast.storage.postgres import connector
+from runner.cluster.advisory_turns import PRUNING, advisory
 async def hold():
     async with advisory(connector(sys.argv[1]), PRUNING)() as still:
         print(still is not None and still(), flush=True)

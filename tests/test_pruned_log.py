@@ -10,15 +10,15 @@ import pytest
 from aiohttp import ClientPayloadError
 
 from models import JobStatus, LogChunk, ProvisionJob
-from runner import prune
 from runner.bus import LocalBus
 from runner.engine import Engine
 from runner.errors import BadInput
-from runner.logs import follow_log, read_page
-from runner.piece import Piece
-from runner.prune import Pruner
-from runner.retention import JOB_BYTES, Retention
-from runner.shelf import Shelf
+from runner.log.piece import Piece
+from runner.log.shelf import Shelf
+from runner.retention import pruner
+from runner.retention.pruner import Pruner
+from runner.retention.rules import JOB_BYTES, Retention
+from runner.verbs.read_log import follow_log, read_page
 from runner.viewer import LOCAL_VIEWER
 from tests.api import JSON, Api
 from tests.conftest import StartApp
@@ -141,13 +141,13 @@ async def test_a_reader_of_a_half_pruned_log_repeats_nothing(
 ) -> None:
     early, late = reader(chunked, LocalBus()), reader(chunked, LocalBus())
     first, seen = await anext(early), [await anext(late) for _ in range(3)]
-    monkeypatch.setattr(prune, "CHUNKS", 2)
+    monkeypatch.setattr(pruner, "CHUNKS", 2)
 
     async def stop(keep: int = 0) -> None:
         raise InterruptedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(prune, "give_space_back", stop)
+        patch.setattr(pruner, "give_space_back", stop)
         with pytest.raises(InterruptedError):
             await prune_all(data_dir, KEEP_NO_LOG)
     assert await LogChunk.filter(job_id=chunked.id).count() == 2
@@ -165,7 +165,7 @@ async def test_a_reader_of_a_half_pruned_log_repeats_nothing(
 async def test_a_reader_that_waited_while_all_happened_ends(
     chunked: ProvisionJob, data_dir: Path, monkeypatch: pytest.MonkeyPatch, keep: Retention
 ) -> None:
-    monkeypatch.setattr("runner.logs.RELOOK_SECONDS", 0.1)
+    monkeypatch.setattr("runner.verbs.read_log.RELOOK_SECONDS", 0.1)
     await ProvisionJob.filter(id=chunked.id).update(status=JobStatus.RUNNING)
     pieces = reader(chunked, LocalBus(), str(SIZE))
     waiting = asyncio.ensure_future(anext(pieces))
@@ -206,7 +206,7 @@ async def test_the_server_prunes_at_its_start_and_again(
 ) -> None:
     async with database(data_dir):
         first = await four_chunks(data_dir, days=31)
-    monkeypatch.setattr(prune, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(pruner, "EVERY_SECONDS", 0.05)
     api = await start_app(keep_jobs_days=30)
     await gone(first)
     with monkeypatch.context() as patch:
@@ -214,7 +214,7 @@ async def test_the_server_prunes_at_its_start_and_again(
         async def fail(keep: int = 0) -> None:
             raise OSError("no space left on device")
 
-        patch.setattr(prune, "give_space_back", fail)
+        patch.setattr(pruner, "give_space_back", fail)
         said = ""
         async with asyncio.timeout(60):
             while "pruning failed, it is tried again later" not in said:
@@ -231,7 +231,7 @@ async def test_a_server_without_limits_keeps_all(
 ) -> None:
     async with database(data_dir):
         job = await four_chunks(data_dir, days=9999)
-    monkeypatch.setattr(prune, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(pruner, "EVERY_SECONDS", 0.01)
     api = await start_app()
     await asyncio.sleep(0.1)
     assert [chunk["after"] async for chunk in api.log(str(job.id))] == [str(at * CHUNK) for at in range(4)]

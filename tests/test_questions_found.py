@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.questions import read_questions
+from runner.recipes.questions import read_questions
 
 HEAD = "- hosts: all\n  gather_facts: false\n"
 PAUSE = "{name: Sure, pause: {prompt: x}}"

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from runner import launch
+from runner.jobs import launch
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.sshd import Sshd, make_key, require_sshd, start_sshd

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import preload
+from runner.programs import ansible_preload
 
 # In a process of its own: it changes ansible's inside.
 PROGRAM = """
@@ -68,7 +68,7 @@ OWN = "# mine\nfrom ansible.module_utils.common.text.converters import to_text\n
 
 
 def told(ansible_dir: Path, *places: Path) -> dict[str, object]:
-    command = [sys.executable, "-P", "-c", PROGRAM, preload.__file__, *map(str, places)]
+    command = [sys.executable, "-P", "-c", PROGRAM, ansible_preload.__file__, *map(str, places)]
     env = {"ANSIBLE_CONFIG": str(ansible_dir / "ansible.cfg"), "LANG": "C.UTF-8", "HOME": str(ansible_dir)}
     run = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -78,7 +78,7 @@ def told(ansible_dir: Path, *places: Path) -> dict[str, object]:
 
 def test_it_is_what_ansible_would_read(ansible_dir: Path) -> None:
     answer = told(ansible_dir)
-    assert answer["same"] == dict.fromkeys([*preload._SENT, "group"], True)
+    assert answer["same"] == dict.fromkeys([*ansible_preload._SENT, "group"], True)
     assert answer["routing"] is True
     # Nothing of it ran in the launcher itself, and a job reads the rest alone: one module that is not usual.
     assert answer["ahead"] == {"find": 0, "parse": 0}
@@ -92,13 +92,13 @@ def test_somebodys_own_module_utils_come_first(ansible_dir: Path, tmp_path: Path
     (own / "basic.py").write_text(OWN)
     answer = told(ansible_dir, own)
     assert answer["basic"] == OWN
-    assert answer["same"] == dict.fromkeys([*preload._SENT, "group"], True)
-    assert answer["calls"] == {"find": len(preload._SENT) + 2, "parse": 0}
+    assert answer["same"] == dict.fromkeys([*ansible_preload._SENT, "group"], True)
+    assert answer["calls"] == {"find": len(ansible_preload._SENT) + 2, "parse": 0}
 
 
 def test_a_fork_that_fails_says_why(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="ansible's modules could not be read ahead"):
-        preload._in_fork(lambda: 1 // 0)  # type: ignore[arg-type,return-value]  # it never returns
+        ansible_preload._in_fork(lambda: 1 // 0)  # type: ignore[arg-type,return-value]  # it never returns
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
@@ -120,7 +120,7 @@ preload._in_fork(find)
 
 @pytest.mark.parametrize("seconds", ["0", "600"])
 def test_the_fork_ends_with_the_launcher(seconds: str) -> None:
-    words = [sys.executable, "-c", FORK, preload.__file__, seconds]
+    words = [sys.executable, "-c", FORK, ansible_preload.__file__, seconds]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert int(process.stdout.readline()) != process.pid

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from tortoise.connection import get_connection
 
 from models.writing import write_probe
-from playcast import readiness
+from playcast.routes import readiness
 from tests.api import JSON, Api
 from tests.conftest import StartApp
 from tests.disk import bound, mount, small_disk

@@ -15,10 +15,10 @@ import pytest
 from tortoise.connection import get_connection
 
 from models.writing import write_probe
-from playcast import readiness
-from playcast.database import migrate, opened
-from playcast.postgres import plain_url
-from playcast.readiness import Readiness
+from playcast.routes import readiness
+from playcast.routes.readiness import Readiness
+from playcast.storage.database import migrate, opened
+from playcast.storage.postgres import plain_url
 from tests.postgres import fresh_database
 
 STILL = "nothing came back within 0.5 seconds"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from runner.reasons import Becomes
-from runner.wording import Cause, Trouble, away, failed
+from runner.outcome.reasons import Becomes
+from runner.outcome.wording import Cause, Trouble, away, failed
 
 SSH = "Failed to connect to the host via ssh: "
 SENT = 'Data could not be sent to remote host "10.0.0.5". Make sure this host can be reached over ssh: '

@@ -10,11 +10,11 @@ from typing import Any
 import psutil
 import pytest
 
-from runner import launch
 from runner.errors import ErrorCode, Refused
+from runner.jobs import launch
 from runner.limits import MAX_TIMEOUT_SECONDS
-from runner.recipes import RecipeBook
-from runner.sidecar import MAX_FACT_CACHE_SECONDS
+from runner.recipes.book import RecipeBook
+from runner.recipes.description import MAX_FACT_CACHE_SECONDS
 from tests.api import RUN, Api
 from tests.conftest import StartApp
 from tests.launchers import until

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ErrorCode, Refused
-from runner.inputs import check_extra_vars
-from runner.recipes import RecipeBook
+from runner.recipes.book import RecipeBook
+from runner.recipes.inputs import check_extra_vars
 from tests.api import Api
 
 PLAY = "- name: {name}\n  hosts: all\n  gather_facts: false\n  tasks: []\n"

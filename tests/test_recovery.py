@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from runner.jobdir import JobDir
-from runner.process import marked
+from runner.job_dir import JobDir
+from runner.job_processes import marked
 from tests.api import JSON, Api
 from tests.launchers import until
 from tests.serving import CHECKOUT, PLAYCAST, Served, environment, serving

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runner.findings import Told
-from runner.hooks import PLUGINS
-from runner.wording import failed
+from runner.outcome.findings import Told
+from runner.outcome.wording import failed
+from runner.programs.ansible_hooks import PLUGINS
 
 
 def _plugin() -> ModuleType:

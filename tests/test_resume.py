@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from models import JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
-from runner.jobdir import JobDir
-from runner.logs import read_page
+from runner.job_dir import JobDir
+from runner.verbs.read_log import read_page
 from runner.viewer import LOCAL_VIEWER
 from tests.api import JSON, Api
 

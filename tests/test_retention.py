@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import JobStatus, LogChunk, ProvisionJob, Server, ServerAuthKind, ServerLock
-from runner import retention
-from runner.retention import GOING, JOB_BYTES, Retention, choose
+from runner.retention import rules
+from runner.retention.rules import GOING, JOB_BYTES, Retention, choose
 from tests.ended import job_row, told
 
 Told = list[tuple[int, str, str, int]]
@@ -160,7 +160,7 @@ async def test_it_is_what_the_rules_say(stored: None, seed: int, limits: tuple[i
     )
     with pytest.MonkeyPatch.context() as patch:
         # Small steps, so that a few jobs take several.
-        patch.setattr(retention, "STEP", dice.choice([1, 3, 4096]))
-        patch.setattr(retention, "ROWS", dice.choice([1, 2, 256]))
+        patch.setattr(rules, "STEP", dice.choice([1, 3, 4096]))
+        patch.setattr(rules, "ROWS", dice.choice([1, 2, 256]))
         found = [(row[0], row[1]) for row in await chosen(keep)]
     assert found == sorted(by_hand(jobs, keep, datetime.now(UTC)))

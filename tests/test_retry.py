@@ -9,8 +9,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from models import JobEvent, JobHost, ProvisionJob
-from runner import launch
-from runner.vault import Vault, key_from_file
+from runner.jobs import launch
+from runner.secrets.vault import Vault, key_from_file
 from tests.api import JSON, Api
 from tests.conftest import StartApp
 from tests.standin import make_program
@@ -81,7 +81,7 @@ async def shop(start_app: StartApp, data_dir: Path, tmp_path: Path, monkeypatch:
     program = make_program(tmp_path, tmp_path / "marks", 0.0)
     monkeypatch.setattr(launch, "find_ansible_playbook", lambda: program)
     # A worker that looked in time would end a job that is only said to run.
-    monkeypatch.setattr("runner.worker.STRAY_SECONDS", 3600)
+    monkeypatch.setattr("runner.jobs.worker.STRAY_SECONDS", 3600)
     return await shop_on(await start_app(), data_dir)
 
 
@@ -170,7 +170,7 @@ async def test_a_job_that_never_started_counts_as_failed_everywhere(
     async def nothing(*_: object) -> None:
         """No slot ever becomes free."""
 
-    monkeypatch.setattr("runner.dispatch.LocalDispatcher.work", nothing)
+    monkeypatch.setattr("runner.queue.dispatch.LocalDispatcher.work", nothing)
     shop = await shop_on(await start_app(), data_dir)
     await shop.api.run("base", *shop.servers)
     await shop.api.ask(CANCEL % 1)

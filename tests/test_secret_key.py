@@ -10,9 +10,9 @@ from threading import Barrier
 import pytest
 from cryptography.fernet import Fernet
 
-from runner import vault
 from runner.errors import PlaycastError
-from runner.vault import Vault, key_from_file
+from runner.secrets import vault
+from runner.secrets.vault import Vault, key_from_file
 from tests.disk import small_disk
 from tests.serving import CHECKOUT, PLAYCAST, environment, serving
 
@@ -58,7 +58,7 @@ FULL = "the disk is full: make room on it"
 def test_no_part_of_a_key_stays_behind(tmp_path: Path, most: int) -> None:
     """The key has 44 characters and a line end; a file may have only so many bytes."""
     program = (
-        "import resource, sys, pathlib; from runner.vault import key_from_file\n"
+        "import resource, sys, pathlib; from runner.secrets.vault import key_from_file\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))\n"
         "try: key_from_file(pathlib.Path(sys.argv[1]))\n"
         "except Exception as error: print(error)"

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import WSServerHandshakeError, web
 
-from playcast.session import SESSION_SECONDS, Sessions
+from playcast.http.session import SESSION_SECONDS, Sessions
 from tests.api import Api
 from tests.conftest import StartApp
 

@@ -13,10 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gql.json_text import encode, encode_text
 from gql.schema import make_schema
-from gql.sharing import Encoded, Shape, make_payloads, shape_of, written
+from gql.shared_payloads import Encoded, Shape, make_payloads, shape_of, written
 from gql.types.log import JobLogChunk
-from gql.wire import encode, encode_text
 from models import JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
 from tests.api import LOG, Api
@@ -57,7 +57,7 @@ def written_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(chunk.after)
         return written(shape, chunk)
 
-    monkeypatch.setattr("gql.sharing.written", counted)
+    monkeypatch.setattr("gql.shared_payloads.written", counted)
     return found
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from models import JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES, Further, Run
-from playcast.database import migrate, opened
+from playcast.storage.database import migrate, opened
 from runner.bus import LocalBus, Topic
 from runner.engine import Engine
-from runner.logs import follow_log
-from runner.piece import Piece
-from runner.shelf import Shelf
+from runner.log.piece import Piece
+from runner.log.shelf import Shelf
+from runner.verbs.read_log import follow_log
 from runner.viewer import LOCAL_VIEWER
 from tests.postgres import fresh_database
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from models import ProvisionJob
-from runner import shown
-from runner.mask import STARS, Masker
-from runner.shown import Shown
-from runner.vault import Vault
+from runner.programs.masking import STARS, Masker
+from runner.secrets import shown_variables
+from runner.secrets.shown_variables import Shown
+from runner.secrets.vault import Vault
 
 SECRET = "Zt7xQ0pWm2Ks9"
 KEY = "mCz5RkYy0m8kcXbVtXo8m0kqQdJ1Jx3bq9w3cJv3w2E="
@@ -29,7 +29,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         threads.append(threading.current_thread().name)
         return Masker(words)
 
-    monkeypatch.setattr(shown, "Masker", make)
+    monkeypatch.setattr(shown_variables, "Masker", make)
     return threads
 
 

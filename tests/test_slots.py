@@ -2,7 +2,7 @@
 
 import asyncio
 
-from runner.slots import Slots
+from runner.queue.slots import Slots
 
 
 async def takes(slots: Slots, count: int) -> int:

@@ -155,7 +155,7 @@ async def test_order_of_the_protocol(api: Api, quiet: None) -> None:
 async def test_who_never_introduces_itself_is_let_go(
     start_app: StartApp, quiet: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playcast.view.INIT_SECONDS", 0.1)
+    monkeypatch.setattr("playcast.routes.graphql_socket.INIT_SECONDS", 0.1)
     api = await start_app()
     async with api.client.ws_connect("/graphql", protocols=[PROTOCOL]) as socket:
         assert await closing(socket) == (4408, "Connection initialisation timeout")
@@ -298,7 +298,7 @@ def cut(api: Api) -> None:
 
 
 async def test_a_peer_that_answers_no_ping_is_let_go(start_app: StartApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("playcast.view.HEARTBEAT_SECONDS", 0.5)
+    monkeypatch.setattr("playcast.routes.graphql_socket.HEARTBEAT_SECONDS", 0.5)
     api = await start_app()
     async with api.client.ws_connect("/graphql", protocols=[PROTOCOL], autoping=False) as socket:
         await socket.send_str(INIT)

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.mask import STARS, Masker
-from runner.spellings import SHORT_PIECE, Masking, masking
+from runner.programs.masking import STARS, Masker
+from runner.programs.spellings import SHORT_PIECE, Masking, masking
 from tests.spelt import EDGES, SIGNS, SPELLINGS, clear, left
 from tests.test_mask import in_pieces
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from runner import supervise
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
+from runner.programs import supervisor
 from tests.disk import small_disk
 from tests.standing import state
 
-SUPERVISE = [sys.executable, "-I", "-S", supervise.__file__]
+SUPERVISE = [sys.executable, "-I", "-S", supervisor.__file__]
 
 STUBBORN = """
 import os, signal, sys, time
@@ -241,12 +241,12 @@ def test_the_job_lives_on_when_nobody_is_left_to_hear_that_it_started(tmp_path: 
     # What the supervisor meets when its starter dies between the fork and the answer: a pipe without a reader.
     deaf = f"""
 import os, sys
-sys.path.insert(0, {str(Path(supervise.__file__).parent)!r})
-import supervise
+sys.path.insert(0, {str(Path(supervisor.__file__).parent)!r})
+import supervisor
 os.chdir({str(job_dir.path)!r})
 told, tell = os.pipe()
 os.close(told)
-supervise._supervise([], tell)
+supervisor._supervise([], tell)
 """
     subprocess.run([sys.executable, "-I", "-S", "-c", deaf], check=True, timeout=60)
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from models import JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
-from runner import inotify
-from runner.appender import Appender
 from runner.bus import LocalBus, Topic
-from runner.cut import lines_end, text_end
-from runner.held import Held
-from runner.jobdir import JobDir
-from runner.shelf import Shelf
-from runner.tail import READ_BYTES, FenceLost, Tail
+from runner.job_dir import JobDir
+from runner.log import growth_watch
+from runner.log.appender import Appender
+from runner.log.cutting import lines_end, text_end
+from runner.log.read_buffer import Held
+from runner.log.shelf import Shelf
+from runner.log.tail import READ_BYTES, FenceLost, Tail
 from tests.locking import job_row
 
 TEXT = st.text(st.sampled_from("aé€😀\n"))
@@ -160,7 +160,7 @@ async def test_without_notifications_the_log_still_comes(
         def inotify_init1(self, _flags: int) -> int:
             return -1
 
-    monkeypatch.setattr(inotify, "_libc", NoMoreInstances())
+    monkeypatch.setattr(growth_watch, "_libc", NoMoreInstances())
     async with following(tmp_path, running) as write:
         await asyncio.sleep(0.1)
         write("line\n")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from playcast.server import _no_listening
+from playcast.setting_texts import in_one_line
 from playcast.settings import load
-from playcast.texts import in_one_line
 from runner.errors import PlaycastError
 
 BROKEN = {

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from runner.recent import Recent
-from runner.together import Together
+from runner.lru import Recent
+from runner.single_flight import Together
 
 
 async def test_an_answer_is_never_older_than_its_question() -> None:

@@ -12,7 +12,7 @@ from tortoise.exceptions import OperationalError
 
 from models import Server
 from models.transaction import at_once
-from playcast.database import migrate, opened
+from playcast.storage.database import migrate, opened
 
 RENAME = "UPDATE server SET name = ? WHERE id = 1"
 

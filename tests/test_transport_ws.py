@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 
 from models import JobStatus, ProvisionJob
-from playcast.protocol import MAX_AT_ONCE, MAX_QUERIES, MAX_SUBSCRIPTIONS, fault_of
+from playcast.routes.socket_protocol import MAX_AT_ONCE, MAX_QUERIES, MAX_SUBSCRIPTIONS, fault_of
 from runner.bus import LocalBus, Topic
 from tests.api import JSON, Api
 from tests.conftest import StartApp
@@ -410,7 +410,7 @@ def test_the_statements_are_all_there() -> None:
 async def test_protocol(
     start_app: StartApp, buses: list[LocalBus], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr("playcast.view.INIT_SECONDS", 1 if "4408" in STATEMENTS[number - 1][0] else 60)
+    monkeypatch.setattr("playcast.routes.graphql_socket.INIT_SECONDS", 1 if "4408" in STATEMENTS[number - 1][0] else 60)
     api = await start_app()
     world = World(api, buses[0])
     await STATEMENTS[number - 1][1](world)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import tree
-from runner.recipes import RecipeBook
-from runner.tree import FileTree
+from runner.recipes import file_tree
+from runner.recipes.book import RecipeBook
+from runner.recipes.file_tree import FileTree
 
 PARTS = ("playbooks", "roles")
 
@@ -21,7 +21,7 @@ PARTS = ("playbooks", "roles")
 def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory, on a file system that tells of changes, and on one that does not."""
     if request.param == "not told":
-        monkeypatch.setattr(tree, "_LOCAL", set())
+        monkeypatch.setattr(file_tree, "_LOCAL", set())
     (tmp_path / "root/roles/one/tasks").mkdir(parents=True)
     (tmp_path / "root/roles/one/tasks/main.yml").write_text("a")
     (tmp_path / "root/playbooks").mkdir()
@@ -39,13 +39,13 @@ def files(root: Path) -> Iterator[FileTree]:
 def _noted_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read from now on."""
     read: list[str] = []
-    real = tree._digest
+    real = file_tree._digest
 
     def digest(path: Path) -> bytes:
         read.append(path.name)
         return real(path)
 
-    monkeypatch.setattr(tree, "_digest", digest)
+    monkeypatch.setattr(file_tree, "_digest", digest)
     return read
 
 
@@ -117,14 +117,14 @@ def test_a_still_tree_is_not_looked_at(tmp_path: Path, root: Path, files: FileTr
     assert not files.still()
     files.look()
     # Where the kernel does not tell, nobody can know.
-    assert files.still() == bool(tree._LOCAL)
+    assert files.still() == bool(file_tree._LOCAL)
     files.close()
     assert not files.still()
 
 
 def test_a_look_grows_old(files: FileTree, monkeypatch: pytest.MonkeyPatch) -> None:
     files.look()
-    monkeypatch.setattr(tree, "RELOOK_SECONDS", 0.0)
+    monkeypatch.setattr(file_tree, "RELOOK_SECONDS", 0.0)
     assert not files.still()
 
 
@@ -135,7 +135,7 @@ def test_without_watches_it_looks_each_time(root: Path, monkeypatch: pytest.Monk
         def inotify_init1(self, _flags: int) -> int:
             return -1
 
-    monkeypatch.setattr(tree, "_libc", Libc())
+    monkeypatch.setattr(file_tree, "_libc", Libc())
     with closing(FileTree(root, PARTS)) as files:
         assert files.look()
         assert not files.still()

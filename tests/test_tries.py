@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from playcast import tries
-from playcast.tally import Tally
-from playcast.tries import AT_ONCE, EACH_SECONDS, MOST_ADDRESSES, MOST_SECONDS, Tries, network_of
+from playcast.http import wrong_tokens
+from playcast.http.tally import Tally
+from playcast.http.wrong_tokens import AT_ONCE, EACH_SECONDS, MOST_ADDRESSES, MOST_SECONDS, Tries, network_of
 from tests.api import Api
 from tests.conftest import StartApp
 
@@ -95,8 +95,8 @@ async def wrong(api: Api, way: str, number: int) -> Any:
 async def test_the_right_token_is_answered_while_wrong_ones_wait(
     start_app: StartApp, monkeypatch: pytest.MonkeyPatch, way: str, refusal: int
 ) -> None:
-    monkeypatch.setattr(tries, "EACH_SECONDS", 5.0)
-    monkeypatch.setattr(tries, "MOST_SECONDS", 200.0)
+    monkeypatch.setattr(wrong_tokens, "EACH_SECONDS", 5.0)
+    monkeypatch.setattr(wrong_tokens, "MOST_SECONDS", 200.0)
     api = await start_app(token=TOKEN)
     with capture_logs() as logs:
         guesses = [asyncio.create_task(wrong(api, way, number)) for number in range(30)]
@@ -130,7 +130,7 @@ async def test_the_right_token_is_answered_while_wrong_ones_wait(
 async def test_no_token_is_no_wrong_one(
     start_app: StartApp, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(tries, "EACH_SECONDS", 100.0)
+    monkeypatch.setattr(wrong_tokens, "EACH_SECONDS", 100.0)
     api = await start_app(token=TOKEN)
     with capture_logs() as logs:
         for _ in range(3 * AT_ONCE):
@@ -140,7 +140,7 @@ async def test_no_token_is_no_wrong_one(
 
 
 async def test_without_a_token_nobody_waits(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tries, "EACH_SECONDS", 100.0)
+    monkeypatch.setattr(wrong_tokens, "EACH_SECONDS", 100.0)
     for number in range(3 * AT_ONCE):
         assert await wrong(api, "bearer", number) == 200
         assert await wrong(api, "session", number) == 204

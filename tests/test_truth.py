@@ -8,10 +8,10 @@ from typing import NamedTuple
 import pytest
 
 from models import FailureReason, JobStatus
-from runner.findings import Findings, Recap, read_findings
-from runner.jobdir import JobDir
-from runner.outcome import judge
-from runner.wording import Trouble, plain
+from runner.job_dir import JobDir
+from runner.outcome.findings import Findings, Recap, read_findings
+from runner.outcome.judge import judge
+from runner.outcome.wording import Trouble, plain
 from tests.api import Api
 
 AddRecipe = Callable[[str, str], None]

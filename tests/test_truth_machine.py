@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import launch
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
+from runner.jobs import launch
 from tests.api import JSON, Api
 from tests.disk import small_disk
 from tests.launchers import until

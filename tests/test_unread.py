@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 
 from models import LogChunk, ProvisionJob
-from playcast.database import migrate, opened
+from playcast.storage.database import migrate, opened
 from tests.attackers import Attack, framed, handshake
 from tests.door import BEARER, TOKEN, Client, Door, server
 

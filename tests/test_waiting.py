@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from models import ProvisionJob
-from runner import launch
-from runner.dispatch import LocalDispatcher
-from runner.waiting import message_of, waits_of
+from runner.jobs import launch
+from runner.queue.dispatch import LocalDispatcher
+from runner.verbs.waiting import message_of, waits_of
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.locking import fleet_on

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible.plugins.connection import local
 
-from runner.jobdir import JobDir
+from runner.job_dir import JobDir
 from tests.conftest import StartApp
 from tests.launchers import starter_of, until
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runner.jobdir import JobDir
-from runner.mask import STARS
-from runner.process import of_job
+from runner.job_dir import JobDir
+from runner.job_processes import of_job
+from runner.programs.masking import STARS
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.launchers import launcher_of, room_of, starter_of, until

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from runner.jobdir import JobDir
-from runner.mask import STARS
-from runner.process import marked, of_job
+from runner.job_dir import JobDir
+from runner.job_processes import marked, of_job
+from runner.programs.masking import STARS
 from tests.api import Api
 from tests.conftest import StartApp
 from tests.crowd import SIZE, Member, crowd, password, token, write_recipes

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from playcast import embedded
-from playcast.embedded import PAGE_SIZE, DatabaseInUse, WriterLock, make_file
 from playcast.settings import load
+from playcast.storage import database_file
+from playcast.storage.database_file import PAGE_SIZE, DatabaseInUse, WriterLock, make_file
 from tests.disk import bound, small_disk
 from tests.serving import CHECKOUT, PLAYCAST, environment, serving
 
@@ -168,13 +168,13 @@ def test_on_a_full_disk_no_database_is_made(tmp_path: Path, size: str) -> None:
 def test_a_database_that_came_first_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process makes it while this one fills its draft."""
     file = tmp_path / "playcast.sqlite3"
-    choose = embedded._choose
+    choose = database_file._choose
 
     def late(connection: sqlite3.Connection) -> None:
         choose(connection)
         file.write_bytes(b"of the other")
 
-    monkeypatch.setattr(embedded, "_choose", late)
+    monkeypatch.setattr(database_file, "_choose", late)
     make_file(file)
     assert file.read_bytes() == b"of the other"
     assert list(tmp_path.iterdir()) == [file]

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from models import JobEvent, JobHost, JobStatus, LogChunk, ProvisionJob
-from playcast.database import migrate, opened
+from playcast.storage.database import migrate, opened
 from runner.bus import LocalBus
-from runner.happened import COUNTERS
-from runner.intake import Intake
-from runner.jobdir import JobDir
+from runner.events.event_line import COUNTERS
+from runner.events.intake import Intake
+from runner.job_dir import JobDir
 
 AT = "2026-11-23T16:19:49.533Z"
 ZEROES = {"ok": 0, "changed": 0, "failed": 0, "skipped": 0, "unreachable": 0, "rescued": 0, "ignored": 0}

@@ -14,7 +14,7 @@ from gql.scalars import JSON
 from gql.types.host import JobHost
 from gql.types.log import clamped
 from models import JobEvent as Row
-from runner.events import Batch
+from runner.verbs.read_events import Batch
 
 
 @strawberry.interface

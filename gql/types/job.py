@@ -18,10 +18,10 @@ from gql.types.node import Node
 from gql.types.recipe import Recipe
 from models import ProvisionJob as Row
 from runner.errors import BadInput
-from runner.events import parse_event_cursor
 from runner.limits import DEFAULT_PAGE_BYTES, MAX_PAGE_SIZE
-from runner.logs import read_page
-from runner.waiting import message_of
+from runner.verbs.read_events import parse_event_cursor
+from runner.verbs.read_log import read_page
+from runner.verbs.waiting import message_of
 
 if TYPE_CHECKING:
     from gql.types.server import Server

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import strawberry
 
-from runner.logs import Page
-from runner.piece import Piece
+from runner.log.piece import Piece
+from runner.verbs.read_log import Page
 
 _MAX_INT = 2**31 - 1
 

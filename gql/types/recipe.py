@@ -5,7 +5,7 @@ from typing import cast
 import strawberry
 
 from gql.scalars import JSON
-from runner import inputs, recipes
+from runner.recipes import book, inputs
 
 
 @strawberry.type
@@ -57,7 +57,7 @@ class Recipe:
     """Typed inputs, from the recipe's argument spec."""
 
     @classmethod
-    def of(cls, recipe: recipes.Recipe) -> "Recipe":
+    def of(cls, recipe: book.Recipe) -> "Recipe":
         """The recipe as clients see it."""
         inputs = [RecipeInput.of(item) for item in recipe.inputs]
         return cls(

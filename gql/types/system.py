@@ -10,7 +10,7 @@ from gql.enums import JobStatus, Role
 from models import ProvisionJob
 from models.chunk import MAX_BYTES
 from runner.limits import MAX_PAGE_SIZE
-from runner.workers import Alive, alive_workers
+from runner.verbs.list_workers import Alive, alive_workers
 
 
 @strawberry.type

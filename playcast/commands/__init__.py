@@ -1,0 +1,1 @@
+"""The commands of `playcast`: each imports what it needs when it is called."""

@@ -1,0 +1,1 @@
+"""The database as the process opens it: its file or server, its migrations, its checkpoints."""

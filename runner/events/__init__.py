@@ -1,0 +1,1 @@
+"""The events of a job, from its plugin's file into the table."""

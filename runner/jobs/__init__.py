@@ -1,0 +1,1 @@
+"""Running jobs: a worker claims them, launches them, and moves them through their states."""

@@ -1,0 +1,1 @@
+"""How a job ended and why: what it left behind, judged and put into words."""

@@ -1,0 +1,1 @@
+"""Who may run next: locks of servers, rank, and slots."""

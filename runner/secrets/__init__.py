@@ -1,0 +1,1 @@
+"""Secrets: how they are stored, handed to a job, masked, and shown."""
