@@ -1,6 +1,6 @@
 """What resolvers get: the engine, the viewer, and loaders that read many rows at once."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,13 +9,12 @@ import strawberry
 from gql import loaders
 from gql.connection import Window
 from gql.loaders import Asking, Loader, page_loader
-from models import JobEvent, JobHost, ProvisionJob, Server
+from models import JobEvent, JobHost, ProvisionJob, Server, ServerTag
 from runner.engine import Engine
-from runner.jobs.worker import Worker
 from runner.recipes.book import Recipe
 from runner.verbs.list_jobs import counts_on, newest_on
+from runner.verbs.list_workers import Alive
 from runner.verbs.read_events import read_events
-from runner.verbs.servers import tags_of
 from runner.verbs.waiting import Wait, waits_of
 from runner.viewer import Viewer
 
@@ -29,13 +28,13 @@ class Context:
     def __init__(
         self,
         engine: Engine,
-        worker: Worker | None,
+        alive_workers: Callable[[], Awaitable[list[Alive]]],
         version: str,
         viewer: Viewer | None,
         resumed_after: str | None = None,
     ) -> None:
         self.engine = engine
-        self.worker = worker
+        self.alive_workers = alive_workers
         self.version = version
         self.given_viewer = viewer
         self.connection_params: dict[str, Any] | None = None
@@ -54,7 +53,7 @@ class Context:
     @cached_property
     def tags(self) -> Loader[int, list[str]]:
         """The tags of a server."""
-        return Loader(tags_of, self.asking)
+        return Loader(ServerTag.of_servers, self.asking)
 
     @cached_property
     def job_servers(self) -> Loader[int, list[Server]]:

@@ -1,5 +1,6 @@
 """Servers: where playbooks run, and how to log in there."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -60,3 +61,12 @@ class ServerTag(Model):
         table_description = "tags of servers"
         unique_together = (("server", "tag"),)
         indexes = (("tag", "server"),)
+
+    @classmethod
+    async def of_servers(cls, server_ids: Sequence[int]) -> dict[int, list[str]]:
+        """The tags of each server, sorted."""
+        found: dict[int, list[str]] = {server_id: [] for server_id in server_ids}
+        for row in await cls.filter(server_id__in=list(server_ids)):
+            found[row.server_id].append(row.tag)
+        # Not by the database: each PostgreSQL has an alphabet of its own.
+        return {server_id: sorted(tags) for server_id, tags in found.items()}

@@ -43,6 +43,7 @@ from runner.start.cold_start import ColdStart
 from runner.start.fact_cache import Facts
 from runner.start.kept_connections import Connections
 from runner.start.warm_start import WarmStart
+from runner.verbs.list_workers import alive_workers
 
 ENGINE = web.AppKey("engine", Engine)
 WORKER = web.AppKey("worker", Worker)
@@ -104,7 +105,7 @@ def make_app(settings: Settings) -> web.Application:
     gate = Gate(settings.token, tally)
     graphiql = GraphiQL(built_page()) if settings.graphiql else None
     schema = make_schema(settings.max_rows)
-    context = partial(Context, engine, worker, __version__)
+    context = partial(Context, engine, partial(alive_workers, worker), __version__)
     view = PlaycastView(schema, context, gate, graphiql)
     streams = EventStreams(schema, context, bodies)
     readiness = Readiness(settings.jobs_dir if worker is not None else None)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from playcast import settings
 from playcast.app import make_engine
 from playcast.storage.database import dialect, migrate, opened
 from runner.engine import Engine
+from runner.verbs.list_workers import alive_workers
 from runner.viewer import LOCAL_VIEWER
 from tests.statements import Statement, recorded
 
@@ -28,7 +30,7 @@ class Asking:
 
     def context(self) -> Context:
         """What resolvers get."""
-        return Context(self.engine, None, "test", LOCAL_VIEWER)
+        return Context(self.engine, partial(alive_workers, None), "test", LOCAL_VIEWER)
 
     async def ask(self, query: str, **variables: Any) -> tuple[dict[str, Any], list[Statement]]:
         """The data of one operation, which must have no errors, and the statements that it took."""

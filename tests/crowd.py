@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.start.inventory import fingerprint
+from runner.host_keys import fingerprint
 from tests.api import Api
 from tests.sshd import Sshd, make_key, start_sshd
 

@@ -23,9 +23,9 @@ from playcast.storage.postgres import plain_url
 from runner.cluster.hold_ups import end_holdups
 from runner.jobs import transitions
 from runner.lease import HEARTBEAT_SECONDS, LEASE_SECONDS, STANDSTILL_SECONDS
+from runner.log.stored import read_range
 from runner.queue.admission import _ADVISORY_LOCK, alone
 from runner.verbs.list_jobs import JobQuery, count_jobs, newest_jobs
-from runner.verbs.read_log import read_range
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import OUTCOMES, Fleet, append_runs, fleet_on
 from tests.postgres import emptied_database

@@ -16,11 +16,11 @@ from models.chunk import Run
 from playcast.settings import load
 from runner import outages
 from runner.errors import PlaycastError
-from runner.start.inventory import learned_keys
+from runner.host_keys import learned_keys
+from runner.log.stored import read_range
 from runner.verbs.list_jobs import JobQuery, count_jobs, newest_jobs
 from runner.verbs.list_workers import alive_workers
-from runner.verbs.read_log import read_range
-from runner.verbs.servers import ServerQuery, count_servers, oldest_servers, tags_of
+from runner.verbs.servers import ServerQuery, count_servers, oldest_servers
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import append_runs, job_row
 
@@ -166,8 +166,8 @@ async def test_texts_are_sorted_letter_by_letter(stored: None) -> None:
     for name in ("b1", "b-1", "a", "B"):
         await WorkerEntry.create(name=name, home="", slots=1, version="", started_at=now, heartbeat_at=now)
 
-    assert await tags_of([server.id]) == {server.id: ["a", "a1", "a_c", "ab", "b"]}
-    assert [worker.name for worker in await alive_workers()] == ["B", "a", "b-1", "b1"]
+    assert await ServerTag.of_servers([server.id]) == {server.id: ["a", "a1", "a_c", "ab", "b"]}
+    assert [worker.name for worker in await alive_workers(None)] == ["B", "a", "b-1", "b1"]
 
 
 @pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)

@@ -14,7 +14,7 @@ from runner.errors import ErrorCode, Refused
 from runner.jobs import transitions
 from runner.secrets.credentials import Credential
 from runner.verbs.retry import retry_job
-from runner.verbs.servers import ServerFields, create_server, delete_server, tags_of, update_server
+from runner.verbs.servers import ServerFields, create_server, delete_server, update_server
 from runner.verbs.submit import Order, run_provision
 from runner.viewer import LOCAL_VIEWER
 from tests.locking import OUTCOMES, Fleet, fleet_on
@@ -204,7 +204,7 @@ async def test_of_servers_with_one_name_created_at_once_one_is_stored(fleet: Fle
     assert codes == [(ErrorCode.ALREADY_EXISTS, ("name",))] * 7
     assert await Server.filter(name="web").values_list("id", "port") == [(server.id, server.port)]
     assert await ServerTag.all().count() == 2
-    assert await tags_of([server.id]) == {server.id: ["a", "b"]}
+    assert await ServerTag.of_servers([server.id]) == {server.id: ["a", "b"]}
 
 
 async def test_an_update_that_is_refused_changes_nothing(fleet: Fleet) -> None:
@@ -217,14 +217,14 @@ async def test_an_update_that_is_refused_changes_nothing(fleet: Fleet) -> None:
         await update_server(fleet.engine, LOCAL_VIEWER, server.id, taken)
 
     assert await Server.filter(id=server.id).values() == was
-    assert await tags_of([server.id]) == {server.id: ["a", "b"]}
+    assert await ServerTag.of_servers([server.id]) == {server.id: ["a", "b"]}
     await update_server(fleet.engine, LOCAL_VIEWER, server.id, replace(taken, name="s9"))
     row = await Server.get(id=server.id)
     assert (row.name, row.host, row.port, row.variables) == ("s9", "elsewhere", 22, {"a": 1})
     # Another address is another machine.
     assert vars(row)["host_key"] is None
     assert row.updated_at > was[0]["updated_at"]
-    assert await tags_of([server.id]) == {server.id: ["c"]}
+    assert await ServerTag.of_servers([server.id]) == {server.id: ["c"]}
 
 
 async def test_a_deleted_server_leaves_its_jobs_and_its_name(fleet: Fleet) -> None:

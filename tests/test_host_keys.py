@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from models import Server, ServerAuthKind
+from runner.host_keys import fingerprint
 from runner.secrets.credentials import Login
-from runner.start.inventory import Target, fingerprint, host_variables, secret_inventory
+from runner.start.inventory import Target, host_variables, secret_inventory
 from tests.api import JSON, Api
 from tests.serving import CHECKOUT, PLAYCAST, environment
 from tests.sshd import Sshd, make_key, require_sshd, start_sshd

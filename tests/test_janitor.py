@@ -15,7 +15,6 @@ from cryptography.fernet import Fernet
 
 from models import JobStatus, ProvisionJob, PrunedJob, Server, ServerLock
 from runner.cluster import janitor
-from runner.cluster.advisory_turns import Still
 from runner.cluster.janitor import Janitor, Swept
 from runner.job_dir import JobDir
 from runner.recipes.book import RecipeBook
@@ -23,6 +22,7 @@ from runner.retention import pruner
 from runner.retention.job_files import remove_directory
 from runner.retention.pruner import Pruner
 from runner.retention.rules import Retention
+from runner.retention.turns import Still
 from runner.secrets.vault import Vault
 from runner.start.fact_cache import Facts
 from tests.ended import ended_job, files_of

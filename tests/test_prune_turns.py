@@ -15,9 +15,10 @@ from models import ProvisionJob, PrunedJob
 from playcast.storage.database import migrate, opened
 from playcast.storage.postgres import connector, plain_url
 from playcast.storage.read_only import opened_read_only
-from runner.cluster.advisory_turns import PRUNING, Turn, advisory
+from runner.cluster.advisory_turns import PRUNING, advisory
 from runner.retention.pruner import Pruner
 from runner.retention.rules import JOB_BYTES, Retention, Totals
+from runner.retention.turns import Turn
 from tests.cluster import Cluster
 from tests.ended import ended_job, files_of, rows_of
 from tests.launchers import until

@@ -14,7 +14,7 @@ from gql.scalars import JSON
 from gql.types.job import ProvisionJob, ProvisionJobConnection
 from gql.types.node import Node
 from models import Server as Row
-from runner.start.inventory import fingerprint
+from runner.host_keys import fingerprint
 
 
 @strawberry.type

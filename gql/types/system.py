@@ -1,7 +1,7 @@
 """Version, limits and the queue."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 
 import strawberry
 
@@ -10,7 +10,6 @@ from gql.enums import JobStatus, Role
 from models import ProvisionJob
 from models.chunk import MAX_BYTES
 from runner.limits import MAX_PAGE_SIZE
-from runner.verbs.list_workers import Alive, alive_workers
 
 
 @strawberry.type
@@ -74,13 +73,7 @@ class System:
     @strawberry.field
     async def queue(self) -> QueueStats:
         """The queue now."""
-        worker = self.context.worker
-        if worker is not None and worker.alone:
-            # It lives in this very process: answering is its heartbeat.
-            found = [Alive(worker.name, len(worker.running), worker.slots, datetime.now(UTC))]
-        else:
-            found = await alive_workers()
-        workers = [WorkerInfo(**asdict(one)) for one in found]
+        workers = [WorkerInfo(**asdict(one)) for one in await self.context.alive_workers()]
         return QueueStats(
             pending=await ProvisionJob.filter(status=JobStatus.PENDING).count(),
             running=await ProvisionJob.filter(status=JobStatus.RUNNING).count(),

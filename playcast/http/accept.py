@@ -55,3 +55,14 @@ def takes_gzip(header: str | None) -> bool:
     # Plain answers are taken unless a client says otherwise.
     plain = asked.get("identity", asked.get("*", 0.0) if gzip else 1.0)
     return gzip > 0 and gzip >= plain
+
+
+def is_visit(request: web.Request) -> bool:
+    """Whether a browser opens /graphql to look at it."""
+    return (
+        request.path == "/graphql"
+        and request.method == "GET"
+        and "query" not in request.query
+        and "Upgrade" not in request.headers
+        and "text/html" in request.headers.get("Accept", "")
+    )

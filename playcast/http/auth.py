@@ -6,12 +6,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
+from playcast.http.accept import is_visit
 from playcast.http.connection import trust
 from playcast.http.problems import Rejection
 from playcast.http.session import Sessions, is_foreign
 from playcast.http.tally import Tally
 from playcast.http.wrong_tokens import Tries
-from playcast.routes.graphiql import is_visit
 from playcast.setting_texts import is_loopback
 from runner.viewer import LOCAL_VIEWER, TOKEN_VIEWER, Viewer
 

@@ -17,17 +17,6 @@ _POLICY = (
 _SIGN_IN = "./?then=graphql"
 
 
-def is_visit(request: web.Request) -> bool:
-    """Whether a browser opens /graphql to look at it."""
-    return (
-        request.path == "/graphql"
-        and request.method == "GET"
-        and "query" not in request.query
-        and "Upgrade" not in request.headers
-        and "text/html" in request.headers.get("Accept", "")
-    )
-
-
 class GraphiQL:
     """The handlers that serve one built GraphiQL."""
 

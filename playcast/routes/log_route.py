@@ -14,7 +14,8 @@ from playcast.http.problems import Rejection
 from playcast.http.send_timeout import taken
 from runner.engine import Engine
 from runner.log.piece import Piece
-from runner.verbs.read_log import follow_log, read_range
+from runner.log.stored import read_range
+from runner.verbs.read_log import follow_log
 
 FindJob = Callable[[web.Request], Awaitable[ProvisionJob]]
 # RFC 8673: how a part is announced whose end nobody knows yet.

@@ -1,16 +1,12 @@
-"""Turns: of several processes on one database, one at a time does what would only be in the way of the others."""
+"""Turns of several processes on one PostgreSQL, by its advisory locks."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import asyncpg
 
 from models.postgres import AWAY, away
-
-Still = Callable[[], bool]
-"""Whether the turn has not been lost meanwhile."""
-Turn = Callable[[], AbstractAsyncContextManager[Still | None]]
-"""While the context is open, nobody else has a turn of this kind; None if somebody has it already."""
+from runner.retention.turns import Still, Turn
 
 # Any number that nothing else in this database locks.
 PRUNING = 0x706C7072

@@ -20,9 +20,9 @@ from runner.events.host_progress import Live
 from runner.job_dir import JobDir
 from runner.log.growth_watch import GrowthWatch
 from runner.log.piece import Piece
+from runner.log.stored import read_range
 from runner.log.tail import IDLE_SECONDS, POLL_SECONDS, FenceLost
 from runner.outages import until_stored
-from runner.verbs.read_log import read_range
 from runner.waits import first, pause
 
 READ_BYTES = 1024 * 1024

@@ -14,6 +14,7 @@ from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import PlaycastError
 from runner.events.intake import Intake
+from runner.host_keys import learned_keys
 from runner.job_dir import JobDir
 from runner.job_processes import Gone, holder, start_time, this_boot
 from runner.jobs import transitions
@@ -24,7 +25,6 @@ from runner.outages import until_stored
 from runner.outcome.findings import Recap, read_findings
 from runner.outcome.judge import Outcome, judge
 from runner.start import interpreters
-from runner.start.inventory import learned_keys
 
 START_POLL_SECONDS = 0.02
 # From then on a supervisor that has not said who it is is looked for in another way.

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from models import JobHost, ProvisionJob, Server, ServerAuthKind
+from models import JobHost, ProvisionJob, Server, ServerAuthKind, ServerTag
 from runner.engine import Engine
 from runner.errors import LaunchFailed
+from runner.host_keys import host_name, known_hosts
 from runner.job_dir import JobDir
 from runner.programs import ansible_child
 from runner.programs.system_errors import explained, is_limit
@@ -24,18 +25,8 @@ from runner.secrets.secret_words import words_of
 from runner.start import interpreters
 from runner.start.cold_start import Starter
 from runner.start.environment import environment, settings
-from runner.start.inventory import (
-    Target,
-    host_name,
-    host_variables,
-    hosts_ini,
-    keep_connection,
-    known_hosts,
-    secret_inventory,
-    vars_file,
-)
+from runner.start.inventory import Target, host_variables, hosts_ini, keep_connection, secret_inventory, vars_file
 from runner.start.memory_files import sealed
-from runner.verbs.servers import tags_of
 
 _SECRET_FD = 3
 _WORDS_FD = 4
@@ -91,7 +82,7 @@ def _make_scratch(scratch: Path) -> None:
 async def targets_of(engine: Engine, job: ProvisionJob) -> list[Target]:
     """The servers of a job that are still there, with their logins; PlaycastError if one cannot be read."""
     ids = [row.server_id for row in await JobHost.filter(job_id=job.id).order_by("id") if row.server_id]
-    tags = await tags_of(ids)
+    tags = await ServerTag.of_servers(ids)
     servers = {server.id: server for server in await Server.filter(id__in=ids)}
     return [Target(servers[key], engine.credentials.open(servers[key]), tags[key]) for key in ids]
 
@@ -126,7 +117,7 @@ def _prepare(engine: Engine, job: ProvisionJob, recipe: Recipe, targets: list[Ta
     job_dir.write(job_dir.known_hosts, known_hosts([target.server for target in targets]).encode())
     job_dir.write(job_dir.vars, vars_file(job.extra_vars or {}))
     job_dir.write(job_dir.spec, json.dumps(spec, indent=1).encode())
-    words = words_of(targets, secret_vars, engine.mask_words)
+    words = words_of((target.login for target in targets), secret_vars, engine.mask_words)
     return [secret_inventory(hosts), json.dumps(words).encode()]
 
 

@@ -1,7 +1,8 @@
 """A run of log bytes as readers get it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,11 @@ class Piece:
     def stop(self) -> int:
         """The offset after the last byte."""
         return self.start + len(self.data)
+
+    def up_to(self, stop: int) -> Self:
+        """The same without what comes from the offset `stop` on."""
+        return replace(self, data=self.data[: stop - self.start])
+
+    def ended(self) -> Self:
+        """The same as the end of its log."""
+        return replace(self, end=True)

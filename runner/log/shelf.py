@@ -13,6 +13,7 @@ from itertools import islice
 from models import LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES, Run
 from runner.log.piece import Piece
+from runner.log.stored import joined
 from runner.lru import Recent
 from runner.single_flight import Together
 
@@ -76,7 +77,7 @@ class Shelf:
                 del ends[key]
                 runs = found.get(key, [])
                 while runs:
-                    piece = _joined(key, runs[0].start, runs)
+                    piece = joined(key, runs[0].start, runs, _border(runs[0].start))
                     self._keep(piece)
                     runs = [run for run in runs if run.start >= piece.stop]
                 if self._heads.get(key, 0) >= end + MAX_BYTES:
@@ -113,7 +114,7 @@ class Shelf:
         found = self._found(job_id, start)
         if found is None:
             runs = await LogChunk.between(job_id, start, _border(start))
-            found = _joined(job_id, start, runs) if runs else None
+            found = joined(job_id, start, runs, _border(start)) if runs else None
             if found is not None:
                 self._keep(found)
         return found
@@ -131,16 +132,3 @@ class Shelf:
 
 def _border(start: int) -> int:
     return (start // MAX_BYTES + 1) * MAX_BYTES
-
-
-def _joined(job_id: int, start: int, runs: Sequence[Run]) -> Piece:
-    """The first run from `start` on, and after it all that end before the border."""
-    first = runs[0]
-    skipped = start - first.start
-    line = first.first_line + (first.data.count(b"\n", 0, skipped) if skipped else 0)
-    stop, border, taken = first.start + len(first.data), _border(start), 1
-    while taken < len(runs) and stop + len(runs[taken].data) <= border:
-        stop += len(runs[taken].data)
-        taken += 1
-    parts = [first.data[skipped:], *(run.data for run in runs[1:taken])]
-    return Piece(job_id, start, b"".join(parts) if taken > 1 else parts[0], line, runs[taken - 1].emitted_at)

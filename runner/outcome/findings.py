@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.host_keys import fingerprint, host_name, learned_keys
 from runner.job_dir import JobDir
 from runner.job_processes import this_boot
 from runner.outcome.reasons import Becomes, last_error, of_failure
 from runner.outcome.wording import Trouble, plain
 from runner.programs.log_file import log_was_cut
 from runner.recipes.description import Expects
-from runner.start.inventory import fingerprint, host_name, learned_keys
 
 Recap = dict[str, dict[str, int]]
 

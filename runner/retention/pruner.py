@@ -20,10 +20,10 @@ from tortoise.expressions import Subquery
 
 from models import JobEvent, LogChunk, PrunedJob
 from models.transaction import transaction
-from runner.cluster.advisory_turns import Still, Turn
 from runner.job_dir import JobDir
 from runner.retention.job_files import alive, remove_directory, remove_log
 from runner.retention.rules import GOING, Retention, Totals, Victim, choose, removable
+from runner.retention.turns import Still, Turn
 
 EVERY_SECONDS = 600.0
 CHUNKS = 32

@@ -1,11 +1,11 @@
 """Words: what of a job is masked in its log and events, and which secrets could not be."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from runner.programs.spellings import SHORT_PLAIN, Masking, lines_of, masking
-from runner.start.inventory import Target
+from runner.secrets.credentials import Login
 
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
@@ -36,9 +36,9 @@ _USUAL_WORDS = """
 _USUAL = frozenset(_USUAL_WORDS.split())
 
 
-def words_of(targets: Sequence[Target], secret_vars: Mapping[str, object], more: Iterable[str]) -> list[str]:
-    """What to mask in a job: passwords and keys of its servers, all that its secret inputs hold, and `more`."""
-    found = [secret for target in targets for secret in (target.login.password, target.login.private_key) if secret]
+def words_of(logins: Iterable[Login], secret_vars: Mapping[str, object], more: Iterable[str]) -> list[str]:
+    """What to mask in a job: passwords and keys of its log-ins, all that its secret inputs hold, and `more`."""
+    found = [secret for login in logins for secret in (login.password, login.private_key) if secret]
     for value in secret_vars.values():
         found += _inside(value)
     return [*found, *more]

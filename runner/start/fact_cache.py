@@ -27,11 +27,12 @@ from cryptography.fernet import Fernet, InvalidToken
 from tortoise.exceptions import BaseORMException
 
 from models import ProvisionJob, Server, ServerAuthKind
+from runner.host_keys import host_name
 from runner.job_dir import JobDir
 from runner.limits import MAX_ID
 from runner.recipes.book import Recipe, RecipeBook
 from runner.secrets.vault import Vault
-from runner.start.inventory import Target, host_name
+from runner.start.inventory import Target
 
 MOST_BYTES = 1024 * 1024
 """Of one server's facts, as JSON; larger ones are not kept."""

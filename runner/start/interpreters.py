@@ -10,9 +10,10 @@ from typing import Any
 
 from models import Server, ServerAuthKind
 from models.transaction import transaction
+from runner.host_keys import host_name
 from runner.outcome.findings import Told
 from runner.reserved import is_python_path
-from runner.start.inventory import Target, host_name
+from runner.start.inventory import Target
 
 KEEP = timedelta(hours=24)
 """After this long ansible looks again: a newer Python may have come, or the old one be about to go."""

@@ -6,8 +6,6 @@ type anew, and read the password "12345" as a number. Names inside the inventory
 user's text.
 """
 
-import base64
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import yaml
 
 from models import Server, ServerAuthKind
 from runner.errors import LaunchFailed
+from runner.host_keys import host_name
 from runner.reserved import INTERPRETER, is_python
 from runner.secrets.credentials import Login
 
@@ -52,11 +51,6 @@ class _Dumper(yaml.SafeDumper):
 
 _Dumper.add_representer(_Unsafe, lambda dumper, values: dumper.represent_mapping("!unsafe", values))
 _Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
-
-
-def host_name(server_id: int) -> str:
-    """The name of a server inside inventories, and the alias of its host key."""
-    return f"srv-{server_id}"
 
 
 def hosts_ini(targets: Sequence[Target]) -> str:
@@ -175,34 +169,3 @@ def _host_key_check(server: Server) -> str:
 def _dump(value: object) -> bytes:
     text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=False, width=4096, sort_keys=False)
     return text.encode()
-
-
-def known_hosts(servers: Sequence[Server]) -> str:
-    """The pinned host keys of a job's servers, as ssh reads them; none of a server that is not checked."""
-    checked = [server for server in servers if server.strict_host_key]
-    lines = [f"{host_name(server.id)} {line}" for server in checked for line in (server.host_key or "").splitlines()]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def learned_keys(known_hosts_text: str) -> dict[int, str]:
-    """Host keys by server id, from the `known_hosts` that a job leaves: new ones and pinned ones."""
-    found: dict[int, list[str]] = {}
-    for line in known_hosts_text.splitlines():
-        alias, _, key = line.partition(" ")
-        # A playbook that runs on this machine may have written there, and not every database takes every byte.
-        plain = key.isascii() and key.isprintable()
-        if alias.startswith("srv-") and alias[4:].isdigit() and key and plain:
-            found.setdefault(int(alias[4:]), []).append(key)
-    return {server_id: "\n".join(keys) for server_id, keys in found.items()}
-
-
-def fingerprint(host_key: str | None) -> str | None:
-    """`SHA256:…` of the first key in `host_key` (`<type> <base64>`), as ssh-keygen writes it; None if there is none."""
-    parts = (host_key or "").split()
-    if len(parts) < 2:
-        return None
-    try:
-        digest = hashlib.sha256(base64.b64decode(parts[1], validate=True)).digest()
-    except ValueError:
-        return None
-    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

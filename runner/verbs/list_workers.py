@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from tortoise.functions import Count
 
 from models import JobStatus, ProvisionJob, WorkerEntry
+from runner.jobs.worker import Worker
 from runner.lease import LEASE_SECONDS
 
 
@@ -19,8 +20,11 @@ class Alive:
     heartbeat_at: datetime
 
 
-async def alive_workers() -> list[Alive]:
-    """All of them by name; none where the only worker is part of the server."""
+async def alive_workers(worker: Worker | None) -> list[Alive]:
+    """All of them by name; `worker` is the one of this process, if it has one."""
+    if worker is not None and worker.alone:
+        # No row tells of it: that it answers is its heartbeat.
+        return [Alive(worker.name, len(worker.running), worker.slots, datetime.now(UTC))]
     since = datetime.now(UTC) - timedelta(seconds=LEASE_SECONDS)
     entries = sorted(await WorkerEntry.filter(heartbeat_at__gte=since), key=lambda entry: entry.name)
     running = ProvisionJob.filter(status=JobStatus.RUNNING, worker__in=[entry.name for entry in entries])

@@ -5,17 +5,17 @@ chunks were cut when they were stored.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from models import LogChunk, ProvisionJob
-from models.chunk import MAX_BYTES, Run
+from models import ProvisionJob
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import BadInput, quoted
 from runner.limits import MAX_PAGE_BYTES
 from runner.log.cutting import text_end
 from runner.log.piece import Piece
+from runner.log.stored import read_range
 from runner.outages import until_answered
 from runner.viewer import Viewer
 
@@ -66,7 +66,7 @@ async def read_page(viewer: Viewer, job: ProvisionJob, *, after: str | None, max
         return Page([], job.log_size, has_more=False)
     cursor = pieces[-1].stop if pieces else start
     if job.final and cursor == job.log_size and pieces:
-        pieces[-1] = _ended(pieces[-1])
+        pieces[-1] = pieces[-1].ended()
     return Page(pieces, cursor, cursor < job.log_size)
 
 
@@ -91,38 +91,7 @@ async def _line_start(job: ProvisionJob, offset: int) -> int:
 def _whole_text(piece: Piece) -> Piece:
     """`piece` without the beginning of a UTF-8 sequence at its end, as long as something is left."""
     end = text_end(piece.data, len(piece.data)) or len(piece.data)
-    return replace(piece, data=piece.data[:end])
-
-
-def _ended(piece: Piece) -> Piece:
-    return replace(piece, end=True)
-
-
-async def read_range(job_id: int, start: int, stop: int) -> AsyncIterator[Piece]:
-    """The stored bytes from `start` to before `stop`, in pieces of at most 64 KiB; holds one window at a time."""
-    while start < stop:
-        window = await LogChunk.between(job_id, start, start + MAX_BYTES)
-        if not window:
-            return
-        piece = _merge(job_id, window, start, stop)
-        if not piece.data:
-            return
-        yield piece
-        start = piece.stop
-
-
-def _merge(job_id: int, rows: list[Run], start: int, stop: int) -> Piece:
-    """One piece out of the first rows, as many as fit in 64 KiB."""
-    first = rows[0]
-    data = bytearray(first.data[start - first.start :])
-    line = first.first_line + first.data[: start - first.start].count(b"\n")
-    emitted_at = first.emitted_at
-    for row in rows[1:]:
-        if len(data) + len(row.data) > MAX_BYTES:
-            break
-        data += row.data
-        emitted_at = row.emitted_at
-    return Piece(job_id, start, bytes(data[: stop - start]), line, emitted_at)
+    return piece.up_to(piece.start + end)
 
 
 async def find_watched(engine: Engine, viewer: Viewer, job_id: int) -> ProvisionJob | None:
@@ -144,7 +113,7 @@ async def follow_log(engine: Engine, viewer: Viewer, job: ProvisionJob, after: s
             # Of a log that is being pruned nothing more is read: its end alone is still told.
             while not job.log_pruned_at and (piece := await until_answered(partial(shelf.piece, job.id, position))):
                 position = piece.stop
-                last = _ended(piece) if job.final and position == job.log_size else piece
+                last = piece.ended() if job.final and position == job.log_size else piece
                 yield last
             if job.final:
                 if last is None or not last.end:

@@ -1,7 +1,7 @@
 """The verbs on servers: create, update, delete, list."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,15 +113,6 @@ def _fitting(wanted: ServerQuery) -> QuerySet[Server]:
     if wanted.tag:
         query = query.filter(tags__tag=wanted.tag)
     return query
-
-
-async def tags_of(server_ids: Sequence[int]) -> dict[int, list[str]]:
-    """The tags of each server, sorted."""
-    found: dict[int, list[str]] = {server_id: [] for server_id in server_ids}
-    for row in await ServerTag.filter(server_id__in=list(server_ids)):
-        found[row.server_id].append(row.tag)
-    # Not by the database: each PostgreSQL has an alphabet of its own.
-    return {server_id: sorted(tags) for server_id, tags in found.items()}
 
 
 def _columns(engine: Engine, given: ServerFields) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from runner import checks
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import ErrorCode, Problem, Refused, quoted
+from runner.host_keys import host_name
 from runner.jobs.transitions import told
 from runner.limits import MAX_PRIORITY, MAX_SERVERS_PER_JOB, MAX_TIMEOUT_SECONDS
 from runner.queue.admission import admit, alone, wait
 from runner.recipes.book import Recipe
 from runner.recipes.inputs import check_extra_vars, check_masked
 from runner.recipes.questions import Questions
-from runner.start.inventory import host_name
 from runner.verbs import idempotency
 from runner.viewer import Viewer
 
