@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ MARK = "PLAYCAST_JOB"
 # The last two for what is the id of a mere thread by now.
 _NO_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)
 # Wherever they are: an upgrade may have gone to another place.
-_PROGRAMS = (b"/runner/programs/launcher.py", b"/runner/programs/supervisor.py")
+_MAIN = b"/runner/programs/__main__.py"
+# By these an earlier version has started what may still run.
+_FORMER = {b"/runner/launcher.py": "launcher", b"/runner/supervise.py": "supervisor"}
 
 
 class Gone:
@@ -128,9 +131,20 @@ async def end_all(job_dir: Path) -> None:
 def _is_supervisor(pid: int) -> bool:
     """Whether it was started by a command of its own."""
     with suppress(OSError):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return any(word.endswith(_PROGRAMS[1]) for word in command[1:4])
+        return _program(Path(f"/proc/{pid}/cmdline").read_bytes()) == "supervisor"
     return False
+
+
+def _program(command: bytes) -> str | None:
+    """Which program of ours a command line starts."""
+    words = command.split(b"\0")[1:5]
+    for word, following in pairwise([*words, b""]):
+        if word.endswith(_MAIN):
+            return following.decode(errors="replace")
+        for end, name in _FORMER.items():
+            if word.endswith(end):
+                return name
+    return None
 
 
 def kill(pid: int, is_ours: Callable[[int], bool]) -> None:
@@ -171,8 +185,9 @@ class _Traces:
         process = Path(f"/proc/{pid}")
         try:
             command = (process / "cmdline").read_bytes()
-            is_program = any(word.endswith(_PROGRAMS) for word in command.split(b"\0")[1:4])
-            is_ours = is_program and str((process / "cwd").readlink()) in self._here
+            is_ours = (
+                _program(command) in {"launcher", "supervisor"} and str((process / "cwd").readlink()) in self._here
+            )
             is_master = self._title is not None and command.startswith(self._title)
             return is_ours or is_master or not self._marks.isdisjoint((process / "environ").read_bytes().split(b"\0"))
         except OSError:

@@ -17,7 +17,7 @@ from tests.api import Api
 
 MODE = os.environ.get("TEST_LAUNCHER") or str(Settings.model_fields["launcher"].default)
 """How jobs start in a test that does not care: as an installation starts them, unless the test run says otherwise."""
-PROGRAM = "runner/programs/launcher.py"
+PROGRAM = "runner/programs/__main__.py\0launcher"
 
 
 class LateWarmStart(WarmStart):

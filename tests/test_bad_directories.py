@@ -9,7 +9,7 @@ import pytest
 
 from runner.job_dir import JobDir
 from runner.job_processes import marked
-from runner.programs import supervisor
+from runner.programs import command
 from tests.api import JSON
 from tests.drip import add_drip, drip, dripped
 from tests.keeper import DRIVER
@@ -125,7 +125,7 @@ async def test_files_that_hold_garbage_at_a_restart(
             *("os.rename", "spec.json"),
             id="unnamed",
         ),
-        pytest.param("subprocess.Popen", "supervisor.py", id="named"),
+        pytest.param("subprocess.Popen", "'supervisor'", id="named"),
     ],
 )
 async def test_a_launch_that_dies_with_its_server_leaves_nothing(
@@ -155,14 +155,14 @@ LATE = """
 import os, pathlib, sys, time
 go, late, dies = {go!r}, {late!r}, {dies!r}
 def hook(event, arguments):
-    if event == "subprocess.Popen" and "supervisor.py" in str(arguments):
+    if event == "subprocess.Popen" and "'supervisor'" in str(arguments):
         if not dies:
             pathlib.Path(go).touch()
             time.sleep(3)
 sys.addaudithook(hook)
-import runner.programs.supervisor
+from runner import programs
 if dies:
-    runner.programs.supervisor.__file__ = late
+    programs.FOLDER = pathlib.Path(late)
 from playcast.commands.cli import main
 main()
 """
@@ -170,8 +170,7 @@ WAITS = """
 import os, sys, time
 while not os.path.exists({go!r}):
     time.sleep(0.01)
-sys.argv[0] = {supervise!r}
-os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv])
+os.execv(sys.executable, [*{supervise!r}, *sys.argv[2:]])
 """
 
 
@@ -180,16 +179,17 @@ async def test_a_supervisor_that_comes_late_is_followed(
     data_dir: Path, ansible_dir: Path, begun: Path, tmp_path: Path
 ) -> None:
     """The server dies when it has started a supervisor that has no claim yet, and the next server starts another."""
-    go, late = tmp_path / "go", tmp_path / "late_supervise.py"
-    late.write_text(WAITS.format(go=str(go), supervise=supervisor.__file__))
-    programs = [[sys.executable, "-c", LATE.format(go=str(go), late=str(late), dies=dies)] for dies in (True, False)]
-    async with serving(data_dir, ansible_dir, program=programs[0], launcher="cold") as first:
+    go, late = tmp_path / "go", tmp_path / "late"
+    late.mkdir()
+    (late / "__main__.py").write_text(WAITS.format(go=str(go), supervise=command("supervisor")))
+    servers = [[sys.executable, "-c", LATE.format(go=str(go), late=str(late), dies=dies)] for dies in (True, False)]
+    async with serving(data_dir, ansible_dir, program=servers[0], launcher="cold") as first:
         job = await first.api.run("drip", await first.api.create_server(), extraVars={"count": 20})
         await until(lambda: str(late) in str(processes_of(data_dir)))
         await first.kill()
     assert not JobDir(data_dir / "jobs", job["number"]).claimed()
 
-    async with serving(data_dir, ansible_dir, program=programs[1], launcher="cold") as second:
+    async with serving(data_dir, ansible_dir, program=servers[1], launcher="cold") as second:
         ended = await second.api.finished(job["id"])
         copy = await stored_log(second, job)
     assert end_of(ended) == ("SUCCESS", None, 0)

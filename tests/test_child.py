@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.programs import ansible_child
+from runner.programs import command
 from runner.programs.ansible_child import LOG_UNWRITABLE
 from runner.programs.masking import STARS
 from runner.start.memory_files import sealed
@@ -28,10 +28,10 @@ def run(tmp_path: Path) -> Run:
         program = tmp_path / "ansible-playbook"
         program.write_text(f"SECRET = {SECRET!r}\n{script}")
         words = sealed("words", json.dumps([SECRET, "é-secret"]).encode())
-        command = [sys.executable, "-P", ansible_child.__file__, str(words), str(cap), str(program), *arguments]
+        line = [*command("ansible_child"), str(words), str(cap), str(program), *arguments]
         try:
             with log.open("ab", buffering=0) as out:
-                done = subprocess.run(command, stdout=out, stderr=out, pass_fds=[words], check=False, timeout=20)
+                done = subprocess.run(line, stdout=out, stderr=out, pass_fds=[words], check=False, timeout=20)
         finally:
             os.close(words)
         return done.returncode, log.read_bytes().decode(errors="surrogateescape") if log.is_file() else ""

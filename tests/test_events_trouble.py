@@ -63,7 +63,7 @@ def mask(text):
     if text == "explode":
         raise ValueError(text)
     return text.replace("hunter22", "********").replace("srv-1", "********")
-sys.modules["playcast_masking"] = types.SimpleNamespace(mask=mask)
+sys.modules["playcast_programs.masking"] = types.SimpleNamespace(mask=mask)
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -86,7 +86,7 @@ def mask(text):
     return text
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), hard))
-sys.modules["playcast_masking"] = types.SimpleNamespace(mask=mask)
+sys.modules["playcast_programs.masking"] = types.SimpleNamespace(mask=mask)
 del sys.argv[:2]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

@@ -10,9 +10,8 @@ import psutil
 import pytest
 
 from playcast.app import ENGINE
-from runner import job_processes
+from runner import job_processes, programs
 from runner.job_dir import JobDir
-from runner.programs import supervisor
 from runner.start import cold_start
 from tests.api import JSON, Api
 from tests.conftest import StartApp
@@ -240,16 +239,15 @@ async def test_a_supervisor_that_was_stopped_before_it_began(
     start_app: StartApp, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: bool
 ) -> None:
     """The server waits for its word, but not for ever."""
-    copy = tmp_path / "runner"
-    copy.mkdir()
-    here = Path(supervisor.__file__).parent
-    for name in ("core_dumps.py", "process_tree.py", "system_errors.py"):
-        (copy / name).write_text((here / name).read_text())
+    copy = tmp_path / "runner" / "programs"
+    copy.mkdir(parents=True)
+    for name in ("__main__.py", "core_dumps.py", "process_tree.py", "system_errors.py"):
+        (copy / name).write_text((programs.FOLDER / name).read_text())
     line, halt = "    _take_claim()\n", "    os.kill(os.getpid(), signal.SIGSTOP)\n"
-    program = (here / "supervisor.py").read_text()
+    program = (programs.FOLDER / "supervisor.py").read_text()
     assert program.count(line) == 1
     (copy / "supervisor.py").write_text(program.replace(line, line + halt if claimed else halt + line))
-    monkeypatch.setattr(supervisor, "__file__", str(copy / "supervisor.py"))
+    monkeypatch.setattr(programs, "FOLDER", copy)
     monkeypatch.setattr(cold_start, "ANSWER_SECONDS", 5.0)
     api = await start_app(launcher="cold", cancel_grace=LONG)
     server = await api.create_server()

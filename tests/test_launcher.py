@@ -5,14 +5,14 @@ import shutil
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from runner import job_processes
+from runner import job_processes, programs
 from runner.job_dir import JobDir
-from runner.programs import launcher
 from runner.programs.ansible_hooks import PLUGINS
 from runner.start import warm_start
 from runner.start.warm_start import Launcher
@@ -35,12 +35,14 @@ def logs() -> Iterator[Logs]:
 @pytest.fixture
 def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the launcher's files, which a test may change."""
-    copy = tmp_path / "runner"
-    copy.mkdir()
-    for name in warm_start._OWN_FILES:
-        shutil.copy2(Path(launcher.__file__).with_name(f"{name}.py"), copy)
+    copy = tmp_path / "runner" / "programs"
+    copy.mkdir(parents=True)
+    for file in programs.FOLDER.glob("*.py"):
+        shutil.copy2(file, copy)
     (copy / "plugins").symlink_to(PLUGINS)
-    monkeypatch.setattr(launcher, "__file__", str(copy / "launcher.py"))
+    start = [*programs.command("launcher")[:-2], str(copy / "__main__.py"), "launcher"]
+    # For the launcher alone: what starts cold is as it was.
+    monkeypatch.setattr(warm_start, "programs", SimpleNamespace(FOLDER=copy, command=lambda _: start))
     return copy
 
 
@@ -216,10 +218,7 @@ async def test_a_launcher_that_fails_its_test(
 ) -> None:
     file, code, error = BREAKS[broken]
     path = own_files / f"{file}.py"
-    # Before its last lines, which run the program.
-    path.write_text(path.read_text().replace('if __name__ == "__main__":', f'{code}\nif __name__ == "__main__":'))
-    if file in {"ansible_preload", "ansible_refresh", "masking"}:
-        path.write_text(f"{path.read_text()}\n{code}\n")
+    path.write_text(f"{path.read_text()}\n{code}\n")
     monkeypatch.setattr(warm_start, "RETRY_SECONDS", 0.0)
     if broken == "hangs":
         monkeypatch.setattr(warm_start, "START_SECONDS", 0.5)

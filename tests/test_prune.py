@@ -174,7 +174,7 @@ async def test_a_crash_within_a_job_is_completed(
 async def crash(data_dir: Path, keep: Retention, monkeypatch: pytest.MonkeyPatch, place: str, call: int) -> None:
     """Prune in small steps until that call of this function of the module, and die there."""
     calls: list[str] = []
-    real = getattr(pruner, place)
+    real = getattr(pruning, place)
 
     def die(*given: object, **named: object) -> object:
         calls.append(place)

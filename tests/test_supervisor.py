@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from runner.job_dir import JobDir
-from runner.programs import supervisor
+from runner.job_processes import of_job
+from runner.programs import FOLDER, command
 from tests.disk import small_disk
 from tests.standing import state
 
-SUPERVISE = [sys.executable, "-I", "-S", supervisor.__file__]
+SUPERVISE = command("supervisor")
 
 STUBBORN = """
 import os, signal, sys, time
@@ -241,8 +242,8 @@ def test_the_job_lives_on_when_nobody_is_left_to_hear_that_it_started(tmp_path: 
     # What the supervisor meets when its starter dies between the fork and the answer: a pipe without a reader.
     deaf = f"""
 import os, sys
-sys.path.insert(0, {str(Path(supervisor.__file__).parent)!r})
-import supervisor
+sys.path.insert(0, {str(FOLDER.parents[1])!r})
+from runner.programs import supervisor
 os.chdir({str(job_dir.path)!r})
 told, tell = os.pipe()
 os.close(told)
@@ -291,3 +292,31 @@ def test_a_full_disk_does_not_lose_the_exit_code(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="No space left on device"):
             (disk / "more").write_bytes(bytes(8192))
         assert job_dir.log.stat().st_size > 200_000
+
+
+@pytest.mark.parametrize(
+    ("program", "ours"),
+    [
+        (["runner/programs/__main__.py", "supervisor"], True),
+        (["runner/programs/__main__.py", "launcher"], True),
+        (["runner/programs/__main__.py", "ansible_child"], False),
+        # By earlier versions.
+        (["runner/supervise.py"], True),
+        (["runner/launcher.py"], True),
+        (["runner/sleep.py"], False),
+    ],
+)
+def test_the_programs_of_a_job_are_known_wherever_they_are_installed(
+    tmp_path: Path, program: list[str], ours: bool
+) -> None:
+    job_dir = make(tmp_path, [])
+    file = tmp_path / "elsewhere" / program[0]
+    file.parent.mkdir(parents=True)
+    file.write_text("print(flush=True)\ninput()\n")
+    words = [sys.executable, "-I", "-S", str(file), *program[1:], str(job_dir.path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=job_dir.path, env={}, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert of_job(job_dir.path) == ([process.pid] if ours else [])
+        process.kill()

@@ -17,7 +17,7 @@ from runner.engine import Engine
 from runner.errors import LaunchFailed
 from runner.host_keys import host_name, known_hosts
 from runner.job_dir import JobDir
-from runner.programs import ansible_child
+from runner.programs import command
 from runner.programs.system_errors import explained, is_limit
 from runner.recipes.book import Recipe
 from runner.recipes.description import Sidecar
@@ -160,8 +160,8 @@ def _first_contacts(targets: list[Target]) -> dict[str, list[object]]:
 
 
 def _child(log_cap: int) -> list[str]:
-    """What runs ansible-playbook, given as the next words. Its directory does not belong on the path of modules."""
-    return [sys.executable, "-P", ansible_child.__file__, str(_WORDS_FD), str(log_cap)]
+    """What runs ansible-playbook, given as the next words."""
+    return [*command("ansible_child"), str(_WORDS_FD), str(log_cap)]
 
 
 def _arguments(job: ProvisionJob, job_dir: JobDir, playbook: Path) -> list[str]:

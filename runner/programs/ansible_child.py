@@ -1,16 +1,15 @@
 """The process of a job: runs ansible-playbook, with all it prints masked on the way into the log.
 
-The supervisor starts it as `python -P ansible_child.py WORDS_FD LOG_CAP ANSIBLE_PLAYBOOK ARGUMENT…` in the job's
-directory, where spec.json has what ansible_hooks.py asks for if the program is ansible.
+Its arguments are WORDS_FD LOG_CAP ANSIBLE_PLAYBOOK ARGUMENT…. The supervisor starts it in the job's directory, where
+spec.json has what ansible_hooks.py asks for if the program is ansible.
 WORDS_FD is an open memory file with the words to mask, a JSON list of texts; it is closed before anything else happens.
 LOG_CAP is in bytes. Standard output and error are the log, both the same file. Callback plugins find the masking as
-`sys.modules["playcast_masking"].mask(text)`.
+`sys.modules["playcast_programs.masking"].mask(text)`.
 
 The exit code is that of ansible-playbook, but LOG_UNWRITABLE when the log could not be written.
 """
 
 import atexit
-import importlib.util
 import io
 import json
 import multiprocessing
@@ -23,34 +22,23 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import ansible_hooks, masking, process_tree
+from .log_file import LogFile
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-    from runner.programs.log_file import LogFile
-    from runner.programs.masking import Running
 
 LOG_UNWRITABLE = 74
 """EX_IOERR of sysexits.h; ansible-playbook itself ends with no such code."""
 STOP_SECONDS = 3.0
 """How long ansible may take to end its workers and to remove its files, once its log cannot be written."""
 _PIECE = 64 * 1024
-# In the order in which they need each other.
-_NEIGHBOURS = (
-    "escapes",
-    "spellings",
-    "block_search",
-    "whole_words",
-    "masking",
-    "log_file",
-    "process_tree",
-    "ansible_hooks",
-)
 
 
 class Log:
     """Where both standard streams end: masks, then writes. Only the process that made it finishes it."""
 
-    def __init__(self, running: "Running", file: "LogFile") -> None:
+    def __init__(self, running: masking.Running, file: LogFile) -> None:
         self._running = running
         self._file = file
         self._finished = False
@@ -123,39 +111,29 @@ def _stop() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
-def main(argv: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Become ansible-playbook; returns, or raises, as it does."""
-    take_over(argv)
+    take_over(arguments)
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def load() -> None:
-    """Load the files beside this one that it works with, unless they are: the launcher does it before it forks."""
-    for name in _NEIGHBOURS:
-        if f"playcast_{name}" not in sys.modules:
-            _load(name)
-
-
-def take_over(argv: list[str]) -> None:
+def take_over(arguments: list[str]) -> None:
     """Prepare this process for ansible, masking before both standard streams; `sys.argv` becomes ansible's own."""
-    words = _words(int(argv[1]))
+    words = _words(int(arguments[0]))
     spec = Path("spec.json")
     told = json.loads(spec.read_bytes()) if spec.exists() else {}
     _let_workers_end_what_they_send()
-    load()
-    masking, log_file = sys.modules["playcast_masking"], sys.modules["playcast_log_file"]
     masker = masking.Masker(words)
     masking.__dict__["mask"] = masker.mask
-    log = Log(masking.Running(masker), log_file.LogFile(1, int(argv[2])))
+    log = Log(masking.Running(masker), LogFile(1, int(arguments[1])))
     # The first to be registered is the last to run: ansible's own still print.
     atexit.register(log.finish)
     sys.stdout = sys.__stdout__ = _text(Stream(log, 1, "<stdout>"))  # type: ignore[misc]  # no way around the masking
     sys.stderr = sys.__stderr__ = _text(Stream(log, 2, "<stderr>"))  # type: ignore[misc]  # no way around the masking
     # Ansible computes paths of its other programs from its own name.
-    sys.argv = argv[3:]
+    sys.argv = arguments[2:]
     if "settings" in told:
-        hooks, processes = sys.modules["playcast_ansible_hooks"], sys.modules["playcast_process_tree"]
-        hooks.hook_in(told, processes.end_masters_below)
+        ansible_hooks.hook_in(told, process_tree.end_masters_below)
 
 
 def _let_workers_end_what_they_send() -> None:
@@ -187,20 +165,6 @@ def _words(fd: int) -> list[str]:
     return words
 
 
-def _load(name: str) -> None:
-    """A file beside this one as `playcast_<name>`: the directory itself is not on the path, as its names are common."""
-    spec = importlib.util.spec_from_file_location(f"playcast_{name}", Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{name}.py cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-
-
 def _text(stream: Stream) -> io.TextIOWrapper:
     # Written through, as with PYTHONUNBUFFERED: what is printed is in the log at once.
     return io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", write_through=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv)

@@ -31,17 +31,18 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 from typing import NoReturn
 
+from . import ansible_child
 
-def become(argv: Sequence[str], env: Mapping[str, str], child: ModuleType) -> NoReturn:
-    """Be the job's process, as if `argv` had just been executed with `env`; `child` is ansible_child.py."""
+
+def become(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Be the job's process, as if `argv` had just been executed with `env`."""
     code = 1
     try:
         atexit._clear()
-        # argv is what a cold start executes: python -P ansible_child.py WORDS_FD LOG_CAP ANSIBLE_PLAYBOOK ARGUMENT…
-        child.take_over(list(argv[2:]))
+        # argv is what a cold start executes: `programs.command("ansible_child")` and its arguments.
+        ansible_child.take_over(list(argv[argv.index("ansible_child") + 1 :]))
         _forget(env)
         _adopt_streams()
         runpy.run_path(sys.argv[0], run_name="__main__")

@@ -1,7 +1,4 @@
-"""No memory of a process in a file: a core dump would hold every secret that the process knew.
-
-Standard library only: the supervisor of a job loads this file as well, where there is no package `runner`.
-"""
+"""No memory of a process in a file: a core dump would hold every secret that the process knew."""
 
 import contextlib
 import resource

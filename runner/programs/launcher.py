@@ -1,6 +1,6 @@
 """The launcher: a process that has ansible imported, and forks a supervisor and an ansible for each job.
 
-It runs as `python -I launcher.py ROOM`, with a minimal environment and one thread, and ends with its standard input.
+Its argument is ROOM. It runs with a minimal environment and one thread, and ends with its standard input.
 ROOM is an empty directory made for it alone, which it removes when it ends. A request is one message {job_dir} on a
 connection to the unix socket in ROOM, with the job's memory files attached; the answer is "started", or one line that
 says why not. Requests are read in forks: the launcher itself never holds a secret, and nobody can make it wait.
@@ -8,7 +8,6 @@ Whatever was forked lives on without it.
 """
 
 import contextlib
-import importlib.util
 import json
 import os
 import select
@@ -19,8 +18,9 @@ import struct
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+from . import ansible_preload, ansible_refresh, supervisor
 
 MAX_REQUEST = 8192
 MAX_FDS = 8
@@ -36,25 +36,24 @@ def request(job_dir: Path) -> bytes:
     return json.dumps({"job_dir": str(job_dir)}).encode()
 
 
-def main(room: Path) -> None:
-    """Preload, listen, and fork until standard input ends."""
+def main(arguments: list[str]) -> None:
+    """In the empty directory that is its argument: preload, listen, and fork until standard input ends."""
+    room = Path(arguments[0])
     if any(room.iterdir()):
         raise RuntimeError(f"{room} is not empty, and would be removed at the end")
     os.umask(0o077)
     try:
-        forks = _Forks(*map(_load, _Forks._fields))
-        forks.ansible_preload.preload()
-        forks.ansible_child.load()
+        ansible_preload.preload()
         _check_forkable()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(str(room / SOCKET))
             (room / SOCKET).chmod(0o600)
             listener.listen(64)
-            sys.stdout.write(f"{READY} {forks.ansible_preload.ansible_version()}\n")
+            sys.stdout.write(f"{READY} {ansible_preload.ansible_version()}\n")
             sys.stdout.flush()
             # A reader of the first line must not wait for more.
             _leave(1)
-            _fork_until_told(listener, forks)
+            _fork_until_told(listener)
     finally:
         # The server does both too, but may have been killed.
         _end_test(room)
@@ -85,15 +84,6 @@ def _directory(pid: int) -> str:
         return ""
 
 
-class _Forks(NamedTuple):
-    """The code that runs before the forks and in them: files beside this one."""
-
-    ansible_preload: ModuleType
-    ansible_refresh: ModuleType
-    supervisor: ModuleType
-    ansible_child: ModuleType
-
-
 def _check_forkable() -> None:
     """RuntimeError if the imports began what a fork would lose: it has one thread, and closes files unseen."""
     threads = len(list(Path("/proc/self/task").iterdir()))
@@ -106,14 +96,14 @@ def _check_forkable() -> None:
                 raise RuntimeError(f"{file.readlink()} is open after the imports: a fork would close it")
 
 
-def _fork_until_told(listener: socket.socket, forks: _Forks) -> None:
+def _fork_until_told(listener: socket.socket) -> None:
     while _wait(listener):
         # Where no fork is possible, the closed connection tells the server to start the job in another way.
         with contextlib.suppress(OSError):
             connection, _ = listener.accept()
             with connection:
                 if not os.fork():
-                    _serve(connection, listener, forks)
+                    _serve(connection, listener)
 
 
 def _wait(listener: socket.socket) -> bool:
@@ -129,18 +119,18 @@ def _wait(listener: socket.socket) -> bool:
             return True
 
 
-def _serve(connection: socket.socket, listener: socket.socket, forks: _Forks) -> NoReturn:
+def _serve(connection: socket.socket, listener: socket.socket) -> NoReturn:
     """Read one request, start its job, answer, and end: all of it in a fork."""
 
     def execute(argv: list[str], env: dict[str, str]) -> None:
-        forks.ansible_refresh.become(argv, env, forks.ansible_child)
+        ansible_refresh.become(argv, env)
 
     try:
         listener.close()
         _leave(0, 1, 2)
         connection.settimeout(_REQUEST_SECONDS)
         job_dir, fds = _read(connection)
-        said = forks.supervisor.detach(job_dir, fds, leave=[connection.fileno()], execute=execute)
+        said = supervisor.detach(job_dir, fds, leave=[connection.fileno()], execute=execute)
         connection.sendall(said.encode())
     except BaseException as error:  # noqa: BLE001 (a fork must never come back into the launcher's loop)
         with contextlib.suppress(OSError):
@@ -167,18 +157,3 @@ def _leave(*numbers: int) -> None:
     for number in numbers:
         os.dup2(null, number)
     os.close(null)
-
-
-def _load(name: str) -> ModuleType:
-    """A file beside this one: the directory itself is not on the path, as its names are common."""
-    spec = importlib.util.spec_from_file_location(f"playcast_{name}", Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{name}.py cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

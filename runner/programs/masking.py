@@ -6,21 +6,11 @@ escapes costs 2 us, of 50 as of 500 passwords, and one with some 10 us (Python 3
 100 us to make that line).
 """
 
-import importlib
 import re
-import sys
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runner.programs import block_search, escapes, spellings, whole_words
-else:
-    # In the process of a job there is no package: see runner/programs/ansible_child.py.
-    block_search, escapes, spellings, whole_words = (
-        sys.modules.get(f"playcast_{name}") or importlib.import_module(f"runner.programs.{name}")
-        for name in ("block_search", "escapes", "spellings", "whole_words")
-    )
+from . import block_search, escapes, spellings, whole_words
 
 STARS = "********"
 # More signs than that are no quoting, and part the text.

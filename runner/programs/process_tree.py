@@ -1,6 +1,6 @@
 """The processes below this one, for the supervisor: finding them all, collecting and ending them.
 
-Standard library only. An ssh master is the process that holds a connection; it goes by the title
+An ssh master is the process that holds a connection; it goes by the title
 `ssh: <control path> [mux]`, and its control path begins with the *stem* that the connection is known by.
 """
 

@@ -5,22 +5,15 @@ brings back: base64 and hexadecimal digits, other forms of letters, the lines an
 """
 
 import base64
-import importlib
 import json
 import re
 import string
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runner.programs import escapes
-else:
-    # In the process of a job there is no package: see runner/programs/ansible_child.py.
-    escapes = sys.modules.get("playcast_escapes") or importlib.import_module("runner.programs.escapes")
+from . import escapes
 
 SHORT_WORD = 4
 """Words with fewer characters are masked only where they stand alone; quotes and backslashes do not count."""

@@ -1,7 +1,7 @@
 """The supervisor of one job: the small process that owns it, and lives on when everything else of Playcast dies.
 
-Standard library only: it runs as `python -I -S supervisor.py JOB_DIR FD…`, or in a fork of the launcher; each FD is an
-open memory file that the job's process gets as 3, 4, …. It reads `spec.json` {argv, env, script, scratch, timeout,
+Its arguments are JOB_DIR FD…, or it runs in a fork of the launcher; each FD is an open memory file that the job's
+process gets as 3, 4, …. It reads `spec.json` {argv, env, script, scratch, timeout,
 grace, connections}, which has more for others; `script`, if it is there, is the Python script that `argv` goes on to
 run, and `connections` the ssh connections that may outlive the job (process_tree.py).
 It leaves behind, in this order:
@@ -18,7 +18,6 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import importlib.util
 import json
 import os
 import shutil
@@ -26,7 +25,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+
+from . import core_dumps, process_tree, system_errors
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -38,24 +38,10 @@ Execute = Callable[[list[str], dict[str, str]], object]
 _WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _libc = ctypes.CDLL(None, use_errno=True)
 
-if TYPE_CHECKING:
-    from runner.programs import core_dumps, process_tree, system_errors
-else:
 
-    def _beside(name: str) -> object:
-        # By its path: the directory is not on the path of modules, as its names are common.
-        file = f"{os.path.dirname(__file__)}/{name}.py"
-        spec = importlib.util.spec_from_file_location(f"playcast_{name}", file)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    core_dumps, process_tree, system_errors = map(_beside, ("core_dumps", "process_tree", "system_errors"))
-
-
-def main(job_dir: str, secret_fds: list[int]) -> int:
+def main(arguments: list[str]) -> int:
     """Detach, start the job, and tell the caller how that went."""
-    said = detach(job_dir, secret_fds)
+    said = detach(arguments[0], [int(fd) for fd in arguments[1:]])
     if said == STARTED:
         return 0
     sys.stderr.write(f"{said}\n")
@@ -290,7 +276,3 @@ def _write_exit_record(record: int, end: dict[str, object]) -> None:
     os.fsync(record)
     os.close(record)
     os.replace("exit.json.tmp", "exit.json")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], [int(fd) for fd in sys.argv[2:]]))

@@ -1,7 +1,4 @@
-"""What the system refuses, in words for a person: what the cause is, and what to do about it.
-
-Standard library only: the supervisor of a job loads this file as well, where there is no package `runner`.
-"""
+"""What the system refuses, in words for a person: what the cause is, and what to do about it."""
 
 import errno
 import os

@@ -1,17 +1,10 @@
 """Finds words that are too short to be looked for inside others, where no letter or digit stands beside them."""
 
-import importlib
 import re
-import sys
 from collections import Counter
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runner.programs import escapes
-else:
-    # In the process of a job there is no package: see runner/programs/ansible_child.py.
-    escapes = sys.modules.get("playcast_escapes") or importlib.import_module("runner.programs.escapes")
+from . import escapes
 
 _LETTERS = rb"0-9A-Za-z\x80-\xff"
 _RUN = re.compile(rb"[%b]+" % _LETTERS)

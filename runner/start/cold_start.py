@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Protocol
 
 from runner.errors import LaunchFailed
 from runner.job_processes import end_all
-from runner.programs import supervisor
+from runner.programs import command
 
 ANSWER_SECONDS = 60.0
 """How long a supervisor may take to start: it answers at once, unless somebody has stopped it."""
@@ -49,14 +48,11 @@ class ColdStart:
         self.cold = 0
 
     async def start(self, job_dir: Path, fds: Sequence[int]) -> None:
-        """Run `python -I -S supervisor.py`; the process that is waited for ends as soon as the job runs."""
+        """Run the supervisor; the process that is waited for ends as soon as the job runs."""
         # Not a pipe: a supervisor that was stopped would hold it open.
         with os.fdopen(os.memfd_create("playcast-told"), "r+b") as told:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-S",
-                supervisor.__file__,
+                *command("supervisor"),
                 str(job_dir),
                 *map(str, fds),
                 stdin=asyncio.subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from runner.errors import LaunchFailed
 from runner.job_dir import JobDir
 from runner.job_processes import end_all
 from runner.outcome.findings import read_findings
-from runner.programs import ansible_child, supervisor
+from runner.programs import command, supervisor
 from runner.start.environment import environment, settings
 from runner.start.memory_files import sealed
 
@@ -69,7 +69,7 @@ def _write(job_dir: JobDir, ansible_dir: Path, scratch: Path) -> None:
     job_dir.write(playbook, _PLAYBOOK.encode())
     arguments = ["-i", str(job_dir.hosts), "-i", "/dev/fd/3", str(playbook), "-vv"]
     spec = {
-        "argv": [sys.executable, "-P", ansible_child.__file__, "4", str(1024 * 1024), program, *arguments],
+        "argv": [*command("ansible_child"), "4", str(1024 * 1024), program, *arguments],
         "script": program,
         "env": {**environment(ansible_dir, job_dir, str(scratch)), "HOME": str(scratch)},
         "settings": {**settings(job_dir, str(scratch)), "ANSIBLE_REMOTE_TEMP": str(scratch / "remote")},

@@ -5,7 +5,6 @@ import importlib.util
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from runner import programs
 from runner.errors import LaunchFailed
 from runner.programs import launcher, supervisor
 from runner.start.cold_start import ColdStart
@@ -29,20 +29,6 @@ MOST_SECONDS = 24 * 3600.0
 RETRY_SECONDS = 60.0
 # More requests at a time would only wait in the launcher's queue, which is short, and count that as its silence.
 _AT_ONCE = 8
-_MASKING = ("masking", "whole_words", "block_search", "escapes", "spellings")
-_OWN_FILES = (
-    "launcher",
-    "ansible_preload",
-    "ansible_refresh",
-    "supervisor",
-    "core_dumps",
-    "system_errors",
-    "process_tree",
-    "ansible_child",
-    "log_file",
-    "ansible_hooks",
-    *_MASKING,
-)
 
 log = structlog.get_logger()
 
@@ -63,9 +49,7 @@ class Launcher:
         room = Path(tempfile.mkdtemp(prefix="pc-launcher-", dir="/tmp"))
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                launcher.__file__,
+                *programs.command("launcher"),
                 str(room),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -264,8 +248,7 @@ class WarmStart:
 
     def _files(self) -> Iterator[object]:
         """What a launcher is made of: it has read these files, and must not outlive them."""
-        here = Path(launcher.__file__).parent
-        yield from _stamps(here / f"{name}.py" for name in _OWN_FILES)
+        yield from _stamps(sorted(programs.FOLDER.glob("*.py")))
         yield from _stamps([_release(), self._ansible_dir / "ansible.cfg"])
 
 

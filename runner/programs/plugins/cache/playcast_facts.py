@@ -105,7 +105,7 @@ class CacheModule(BaseCacheModule):  # type: ignore[misc]  # ansible ships no ty
             return _refuse(host, "they hold a value that JSON has no form for, such as a date")
         if len(facts) > self._most:
             return _refuse(host, f"they have {len(facts)} bytes, and at most {self._most} are kept")
-        if sys.modules["playcast_masking"].mask(facts) is not facts:
+        if sys.modules["playcast_programs.masking"].mask(facts) is not facts:
             # The next job does not know it as a secret, and would print it.
             return _refuse(host, "they hold a secret of this job")
         return Fernet(self._keys[host]).encrypt(f"{self._since[host]} {facts}".encode()).decode()

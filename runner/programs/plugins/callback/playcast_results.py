@@ -71,11 +71,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible ships no ty
     def clean(text: str) -> str:
         """Mask a text in full, and replace what UTF-8 or PostgreSQL cannot hold: lone surrogates and NUL.
 
-        The mask is `mask(text) -> str` of a module `playcast_masking` that the launcher may have put into the process.
+        The mask is `mask(text) -> str` of the module `playcast_programs.masking`, if the process has one.
         """
         if not text.isascii():
             text = text.encode("utf-8", "replace").decode()
-        masking = sys.modules.get("playcast_masking")
+        masking = sys.modules.get("playcast_programs.masking")
         masked: str = text if masking is None else masking.mask(text)
         return masked.replace("\0", "\ufffd")
 
