@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.jobs import launch
+from runner.programs import FOLDER
 from tests.api import Api
 from tests.sshd import PASSWORD, Sshd, make_key, require_sshd, start_sshd
 
@@ -136,7 +136,7 @@ async def test_255_is_a_lost_server_by_both(
     assert by_password["hosts"] == by_key["hosts"]
 
 
-SSHPASS = Path(launch.__file__).with_name("bin") / "sshpass"
+SSHPASS = FOLDER / "bin" / "sshpass"
 
 
 def stand_in(folder: Path, script: str) -> Path:
