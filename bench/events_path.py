@@ -10,7 +10,7 @@ from bench.spread import spread
 ROUNDS = 7
 HOSTS = (1, 10)
 PLUGIN = {
-    "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "runner" / "plugins" / "callback"),
+    "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "runner" / "programs" / "plugins" / "callback"),
     "ANSIBLE_CALLBACKS_ENABLED": "playcast_events",
 }
 TASKS = """
