@@ -17,7 +17,8 @@ ASK = f"GET /metrics HTTP/1.1\r\nHost: x\r\n{BEARER}\r\n\r\n".encode()
 # The limits as they are told here, and then the command as ever.
 PROGRAM = """
 from pathlib import Path
-from playcast import {modules}
+from playcast import server
+from playcast.http import body, connection, listener
 {changes}
 from playcast.commands.cli import main
 main()
@@ -27,8 +28,7 @@ main()
 def program(**changes: object) -> list[str]:
     """A server whose limits are others: `module__NAME=value`, where a text is Python."""
     lines = "\n".join(f"{name.replace('__', '.')} = {value}" for name, value in changes.items())
-    modules = ", ".join(sorted({name.partition("__")[0] for name in changes}))
-    return [sys.executable, "-c", PROGRAM.format(modules=modules or "cli", changes=lines)]
+    return [sys.executable, "-c", PROGRAM.format(changes=lines)]
 
 
 class Client:
