@@ -17,7 +17,7 @@ ASK = f"GET /metrics HTTP/1.1\r\nHost: x\r\n{BEARER}\r\n\r\n".encode()
 # The limits as they are told here, and then the command as ever.
 PROGRAM = """
 from pathlib import Path
-from playcast import server
+from playcast import app, server
 from playcast.http import body, connection, listener
 {changes}
 from playcast.commands.cli import main

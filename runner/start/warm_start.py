@@ -127,6 +127,8 @@ class WarmStart:
     def __init__(self, ansible_dir: Path) -> None:
         self.warm = 0
         self._ansible_dir = ansible_dir
+        # Listed once: to list a folder takes a descriptor, which a server may be out of.
+        self._programs = sorted(programs.FOLDER.glob("*.py"))
         self._cold = ColdStart()
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._launcher: Launcher | None = None
@@ -248,7 +250,7 @@ class WarmStart:
 
     def _files(self) -> Iterator[object]:
         """What a launcher is made of: it has read these files, and must not outlive them."""
-        yield from _stamps(sorted(programs.FOLDER.glob("*.py")))
+        yield from _stamps(self._programs)
         yield from _stamps([_release(), self._ansible_dir / "ansible.cfg"])
 
 
