@@ -1,9 +1,10 @@
 """Idempotency keys: a call that is repeated with its key finds the job of the first one, and starts nothing."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 from models import JobHost, ProvisionJob
 from runner import checks
@@ -41,17 +42,32 @@ async def expire(key: str | None) -> None:
 
 @dataclass(frozen=True)
 class Request:
-    """What a call asks for, as far as two calls can differ in it. None: the caller leaves it to the recipe."""
+    """What a call asks for, as far as two calls can differ in it. `timeout_seconds` of None means the default."""
 
     recipe: str
-    server_ids: frozenset[int]
-    extra_vars: object
-    check: bool
-    diff: bool
-    tags: list[str]
-    skip_tags: list[str]
-    timeout_seconds: int | None
-    priority: int
+    server_ids: Sequence[int]
+    extra_vars: object | None = None
+    check: bool = False
+    diff: bool = False
+    tags: Sequence[str] = ()
+    skip_tags: Sequence[str] = ()
+    timeout_seconds: int | None = None
+    priority: int = 0
+
+    @classmethod
+    def of(cls, job: ProvisionJob, server_ids: Sequence[int], secret: Secret) -> Self:
+        """What `job` was asked for, on these servers; `secret` are the values of its secret inputs."""
+        return cls(
+            recipe=job.recipe,
+            server_ids=server_ids,
+            extra_vars={**(job.extra_vars or {}), **secret},
+            check=job.check_mode,
+            diff=job.diff,
+            tags=job.tags,
+            skip_tags=job.skip_tags,
+            timeout_seconds=job.timeout_seconds,
+            priority=job.priority,
+        )
 
 
 def same_retry(first: ProvisionJob, retry_of: int) -> ProvisionJob:
@@ -64,11 +80,13 @@ def same_retry(first: ProvisionJob, retry_of: int) -> ProvisionJob:
 async def same_request(vault: Vault, first: ProvisionJob, request: Request) -> ProvisionJob:
     """`first`, if it is what `request` asks for; Refused (IDEMPOTENCY_CONFLICT) names what differs."""
     hosts = await JobHost.filter(job_id=first.id)
-    made = _made(vault, first, hosts)
+    secret: Secret = vault.unlock(first.secret_vars) if first.secret_vars is not None else {}
+    made = Request.of(first, [host.server_id for host in hosts if host.server_id is not None], secret)
     differing = [name for name, differs in _DIFFERENCES.items() if differs(made, request)]
     # Servers that were deleted since are known by their number alone.
     gone = sum(host.server_id is None for host in hosts)
-    if not made.server_ids <= request.server_ids or len(request.server_ids) != len(made.server_ids) + gone:
+    asked = set(request.server_ids)
+    if not asked.issuperset(made.server_ids) or len(asked) != len(made.server_ids) + gone:
         differing.insert(1 if "recipe" in differing else 0, "serverIds")
     if first.retry_of_id is not None:
         differing.insert(0, f"a retry of job {first.retry_of_id}")
@@ -86,21 +104,6 @@ def conflict(first: ProvisionJob, differing: list[str]) -> Refused:
     return Refused.one(ErrorCode.IDEMPOTENCY_CONFLICT, message, "idempotencyKey")
 
 
-def _made(vault: Vault, job: ProvisionJob, hosts: list[JobHost]) -> Request:
-    secret: Secret = vault.unlock(job.secret_vars) if job.secret_vars is not None else {}
-    return Request(
-        recipe=job.recipe,
-        server_ids=frozenset(host.server_id for host in hosts if host.server_id is not None),
-        extra_vars={**(job.extra_vars or {}), **secret},
-        check=job.check_mode,
-        diff=job.diff,
-        tags=job.tags,
-        skip_tags=job.skip_tags,
-        timeout_seconds=job.timeout_seconds,
-        priority=job.priority,
-    )
-
-
 def _text(value: object) -> str:
     """Equal for equal JSON only: to Python 1, 1.0 and true are the same."""
     return json.dumps(value, sort_keys=True)
@@ -112,8 +115,8 @@ _DIFFERENCES: dict[str, Callable[[Request, Request], bool]] = {
     "extraVars": lambda made, asked: _text(made.extra_vars) != _text(asked.extra_vars or {}),
     "check": lambda made, asked: made.check != asked.check,
     "diff": lambda made, asked: made.diff != asked.diff,
-    "tags": lambda made, asked: made.tags != asked.tags,
-    "skipTags": lambda made, asked: made.skip_tags != asked.skip_tags,
+    "tags": lambda made, asked: list(made.tags) != list(asked.tags),
+    "skipTags": lambda made, asked: list(made.skip_tags) != list(asked.skip_tags),
     "timeoutSeconds": lambda made, asked: asked.timeout_seconds not in (None, made.timeout_seconds),
     "priority": lambda made, asked: made.priority != asked.priority,
 }

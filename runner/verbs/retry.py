@@ -1,5 +1,7 @@
 """retryJob's verb: a new job from a finished one."""
 
+from dataclasses import replace
+
 from models import JobHost, ProvisionJob
 from runner.engine import Engine
 from runner.errors import ErrorCode, PlaycastError, Problem, Refused
@@ -30,19 +32,7 @@ async def retry_job(
         raise Refused.one(ErrorCode.JOB_NOT_FINISHED, message, "jobId")
     chosen = await _chosen(job_id, failed_hosts_only=failed_hosts_only)
     secret = _secrets(engine, job)
-    order = Order(
-        recipe=job.recipe,
-        server_ids=chosen,
-        extra_vars={**(job.extra_vars or {}), **secret},
-        check=job.check_mode,
-        diff=job.diff,
-        tags=job.tags,
-        skip_tags=job.skip_tags,
-        timeout_seconds=job.timeout_seconds,
-        priority=job.priority,
-        idempotency_key=idempotency_key,
-        secrets=frozenset(secret),
-    )
+    order = replace(Order.of(job, chosen, secret), idempotency_key=idempotency_key, secrets=frozenset(secret))
     try:
         return await run_provision(engine, viewer, order, retry_of=job.id)
     except Refused as refusal:

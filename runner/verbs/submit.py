@@ -24,18 +24,9 @@ from runner.viewer import Viewer
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a client asks for. `timeout_seconds` of None means the default."""
+class Order(idempotency.Request):
+    """A request, and how it is made."""
 
-    recipe: str
-    server_ids: Sequence[int]
-    extra_vars: object | None = None
-    check: bool = False
-    diff: bool = False
-    tags: Sequence[str] = ()
-    skip_tags: Sequence[str] = ()
-    timeout_seconds: int | None = None
-    priority: int = 0
     idempotency_key: str | None = None
     # Variables that stay secret, even where the recipe no longer says so.
     secrets: frozenset[str] = frozenset()
@@ -90,18 +81,7 @@ async def _repeated(engine: Engine, first: ProvisionJob, order: Order, retry_of:
     """The job of the first call with this key; Refused if this one asks for something else."""
     if retry_of is not None:
         return idempotency.same_retry(first, retry_of)
-    request = idempotency.Request(
-        recipe=order.recipe,
-        server_ids=frozenset(order.server_ids),
-        extra_vars=order.extra_vars,
-        check=order.check,
-        diff=order.diff,
-        tags=list(order.tags),
-        skip_tags=list(order.skip_tags),
-        timeout_seconds=order.timeout_seconds,
-        priority=order.priority,
-    )
-    return await idempotency.same_request(engine.vault, first, request)
+    return await idempotency.same_request(engine.vault, first, order)
 
 
 def _job_host(job: ProvisionJob, server: Server) -> JobHost:
