@@ -1,10 +1,11 @@
 """A dry run is told from a real one wherever a job is named."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.api import Api
 from tests.browser import browsing
@@ -15,12 +16,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 LANGUAGES = [("en-US", "Dry run", "Finished ✅"), ("fr-FR", "Simulation", "Terminé ✅")]
 # A dry run skips it too, so it waits in both.
 WAITING = WAITS.replace("    - name: Wait\n", "    - name: Wait\n      check_mode: false\n")
-
-
-async def marks(page: Page, place: str) -> list[str]:
-    """The rows of a list that are marked, by the number of their job."""
-    marked: list[str] = await page.locator(f"{place} tbody tr:has(.dry) th").all_inner_texts()
-    return marked
 
 
 @pytest.mark.parametrize(("locale", "word", "finished"), LANGUAGES)
@@ -42,7 +37,7 @@ async def test_a_dry_run_is_marked_in_every_list_and_on_its_own_page(
             await browser.open(place)
             await page.reload()
             await expect(page.locator("tbody tr:has(.status)")).to_have_count(rows)
-            assert await marks(page, "main") == marked, place
+            await expect(page.locator("main tbody tr:has(.dry) th")).to_have_text(marked)
             await expect(page.locator(".dry")).to_have_text([word] * len(marked))
             # By its shape too.
             shapes = await page.locator(".dry").evaluate_all(
@@ -53,10 +48,10 @@ async def test_a_dry_run_is_marked_in_every_list_and_on_its_own_page(
         await browser.open("#/jobs/2")
         # What is read aloud when the state changes says it as well.
         await expect(page.locator(".head [role=status]")).to_have_text(f"{word} {finished}")
-        assert (await page.title()).endswith(f" · base · {word}")
+        await expect(page).to_have_title(re.compile(f" · base · {word}$"))
         await browser.open("#/jobs/1")
         await expect(page.locator(".head [role=status]")).to_have_text(finished)
-        assert (await page.title()).endswith(" 1 · base")
+        await expect(page).to_have_title(re.compile(" 1 · base$"))
         await expect(page.locator(".dry")).to_have_count(0)
 
 

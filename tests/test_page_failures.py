@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.api import Api
-from tests.browser import browsing, rows
+from tests.browser import browsing, expect_rows
 from tests.test_page_walk import lines_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -111,13 +111,13 @@ async def test_the_log_has_the_names_that_people_know(
         await browser.open("#/jobs/1")
         await expect(page.locator(".row.here")).to_be_visible()
         fatal = page.locator(".row", has_text="fatal: [srv-1]")
-        assert await fatal.locator(".known").get_attribute("data-name") == "web-08"
+        await expect(fatal.locator(".known")).to_have_attribute("data-name", "web-08")
         recap = page.locator(".row", has_text=re.compile("srv-3 +: ok="))
-        assert await recap.locator(".known").get_attribute("data-name") == "näme with blanks"
+        await expect(recap.locator(".known")).to_have_attribute("data-name", "näme with blanks")
         shown = await fatal.locator(".known").evaluate("(one) => getComputedStyle(one, '::after').content")
         assert shown == '"web-08"'
         # What the log says, what is found in it and what is copied from it stays what ansible wrote.
-        assert await rows(page) == whole
+        await expect_rows(page, whole)
         copied = await fatal.evaluate(
             "(row) => { getSelection().selectAllChildren(row); return getSelection().toString(); }"
         )

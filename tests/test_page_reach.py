@@ -95,7 +95,7 @@ async def test_a_failure_is_in_sight(broken: Api, size: tuple[int, int]) -> None
         await page.evaluate("scrollTo(0, 0)")
         await page.get_by_role("button", name="Next failure (9)").click()
         await expect_line(page, "server-")
-        assert await page.locator(".row.here").get_attribute("data-line") != first
+        await expect(page.locator(".row.here")).not_to_have_attribute("data-line", str(first))
         if size in {DESKTOP, LAPTOP}:
             assert (await seen(page, ".log"))["seen"] >= 0.6 * size[1]
         # By key from anywhere, in both directions, and round the end.

@@ -89,7 +89,7 @@ async def test_from_a_new_server_to_a_finished_job(api: Api, sshd: Sshd, data_di
         await expect_rows(page, await lines_of(data_dir, 1))
         recap = page.get_by_role("row", name="web-1 srv-1")
         await expect(recap.locator("td.number")).to_have_text(["1", "0", "0", "0", "0", "0", "0"])
-        assert await page.title() == "✅ Job 1 · base"
+        await expect(page).to_have_title("✅ Job 1 · base")
 
         await page.get_by_role("link", name="Servers").click()
         await expect(page.get_by_role("row", name="web-1")).to_contain_text("1 base Finished")
@@ -110,7 +110,7 @@ async def test_a_failing_recipe_shows_its_line(api: Api, add_recipe: Callable[[s
         await expect(page.locator(".row.here.failed .text")).to_contain_text("this cannot work")
         # What a host prints is text.
         await expect(page.locator(".row", has_text='<b id="pwned">')).to_be_visible()
-        assert await page.locator("#pwned").count() == 0
+        await expect(page.locator("#pwned")).to_have_count(0)
 
         await page.get_by_role("button", name="Run again").click()
         await page.get_by_role("button", name="Run job 1 again").click()

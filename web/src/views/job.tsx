@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { JobChangedDocument, type JobDetailsFragment, JobDocument } from '../generated/operations';
 import { beyond, causes, type NameOf } from '../log/causes';
 import { useAsked } from '../state/asked';
@@ -64,7 +64,8 @@ function useNames({ hosts }: JobDetailsFragment): ReadonlyMap<string, string> {
 /** The tab says how the job stands. */
 function useTitle(job: JobDetailsFragment | null): void {
   const words = useWords();
-  useEffect(() => {
+  // With the page itself: a tab never shows one job while the page shows another.
+  useLayoutEffect(() => {
     if (job === null) return undefined;
     const dry = job.check ? ` · ${words.common.dryRun}` : '';
     document.title = `${words.status[job.status].icon} ${words.job.title(job.number, job.recipeName)}${dry}`;
