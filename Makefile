@@ -114,9 +114,9 @@ test-newest: ## Run the tests with the newest ansible-core, in .venv-newest; ans
 
 # CHAOS_SEED=… repeats the moments of a run.
 chaos: $(STAMP) ## Kill the server 60 times while 20 jobs print, and hold out bad conditions at full length
-	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest -s tests/test_chaos.py $(args)
+	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest -s tests/jobs/test_chaos.py $(args)
 	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest $(args) \
-		tests/test_bad_conditions.py tests/test_bad_directories.py tests/test_clients_that_leave.py
+		tests/jobs/test_bad_conditions.py tests/jobs/test_bad_directories.py tests/api/test_clients_that_leave.py
 
 check: $(STAMP) ## Check style, types (the page's too) and the direction of imports
 	$(BIN)/ruff check

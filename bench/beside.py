@@ -58,7 +58,7 @@ def rows() -> list[Row]:
         folder = Path(name)
         data = folder / "server" / "data"
         data.mkdir(parents=True)
-        filling = [sys.executable, "-m", "tests.plenty", f"sqlite://{data}/playcast.sqlite3"]
+        filling = [sys.executable, "-m", "tests.support.plenty", f"sqlite://{data}/playcast.sqlite3"]
         subprocess.run(filling, check=True, cwd=ROOT)
         ansible_dir = flood_ansible_dir(folder)
         with Server(folder / "server", "playcast serve", PLAYCAST_ANSIBLE_DIR=str(ansible_dir)) as server:
@@ -81,7 +81,7 @@ def _waits(server: Server, attack: str | None) -> tuple[list[float], list[float]
     """Milliseconds of `/healthz` and of a query, while others attack."""
     clients = Honest(server.url, "GET", "/healthz", None), Honest(server.url, "POST", "/graphql", QUERY)
     address = urlsplit(server.url)
-    words = [sys.executable, "-m", "tests.attackers", attack or "", str(address.hostname), str(address.port)]
+    words = [sys.executable, "-m", "tests.support.attackers", attack or "", str(address.hostname), str(address.port)]
     attacking = subprocess.Popen([*words, f"{SECONDS}"], cwd=ROOT, stdout=subprocess.PIPE) if attack else None
     if attacking is not None:
         # It makes ready what it sends.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench.server import Server
-from tests.sshd import Sshd, make_key, start_sshd
+from tests.support.sshd import Sshd, make_key, start_sshd
 
 
 class Fleet:

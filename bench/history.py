@@ -13,7 +13,7 @@ from tortoise.connection import get_connection
 
 from playcast.settings import file_of
 from playcast.storage.database import dialect, migrate, opened
-from tests.many_jobs import fill
+from tests.support.many_jobs import fill
 
 BIG_LOG = 99_000
 SMALL_CHUNKS = 99_001

@@ -9,7 +9,7 @@ import psutil
 
 from bench.server import Server
 from runner.job_processes import of_job
-from tests.launchers import launchers_below
+from tests.support.launchers import launchers_below
 
 HOLD = """
 - hosts: all

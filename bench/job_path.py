@@ -17,7 +17,7 @@ import aiohttp
 from bench import job_memory, submit_path
 from bench.fleet import Fleet, ansible_playbook
 from bench.server import ROOT, Server
-from tests.sshd import missing_parts
+from tests.support.sshd import missing_parts
 
 ROUNDS = {1: 7, 10: 5, 50: 3}
 """How often each way is measured, by the number of hosts."""

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, Playwright, sync_playwright
 
 from bench.server import Server, flood_ansible_dir
 from bench.spread import compared, spread
-from tests.browser import ARGUMENTS, find_chromium
+from tests.support.browser import ARGUMENTS, find_chromium
 
 ROUNDS = 3
 LINES = 100_000

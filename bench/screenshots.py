@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bench.server import ROOT, Server
-from tests.browser import ARGUMENTS, find_chromium
+from tests.support.browser import ARGUMENTS, find_chromium
 
 PICTURES = ROOT / "docs/pictures"
 SIZE = {"width": 1100, "height": 720}

@@ -20,10 +20,10 @@ from runner.bus import LocalBus
 from runner.recipes.book import RecipeBook
 from runner.start.cold_start import Starter
 from runner.start.warm_start import WarmStart
-from tests import postgres
-from tests.api import Api
-from tests.launchers import MODE, LateWarmStart
-from tests.sshd import PASSWORD, Sshd, make_key, require_sshd, start_sshd
+from tests.support import postgres
+from tests.support.api import Api
+from tests.support.launchers import MODE, LateWarmStart
+from tests.support.sshd import PASSWORD, Sshd, make_key, require_sshd, start_sshd
 
 # How long an example takes says something about the machine alone.
 hypothesis.settings.register_profile(
