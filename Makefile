@@ -71,7 +71,7 @@ run: $(STAMP) ## Start Playcast with a demo to play with; Ctrl-C ends it
 
 cluster: $(STAMP) ## Start PostgreSQL, two servers and three workers on this machine; Ctrl-C ends them
 	@$(BIN)/python web/build.py || echo 'Going on without the page; the API does not need it.' >&2
-	@exec $(BIN)/python -m bench.cluster
+	@exec $(BIN)/python -m bench.tools.cluster
 
 # How many tests run at a time. Most wait for ansible or sshd, but two cores have no more to give.
 jobs ?= 3
@@ -137,7 +137,7 @@ bench: $(STAMP) ## Measure against plain ansible-playbook
 	@$(BIN)/python -m bench
 
 screenshots: page ## Take the pictures of the README anew, with Chromium
-	@$(BIN)/python -m bench.screenshots
+	@$(BIN)/python -m bench.tools.screenshots
 
 # Pins move only with upgrade=1. Packages are named by version and hash alone, so any index may serve them.
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import (
+from bench.parts import (
     backlog,
     beside,
     cancel,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import cancel, events_path, log_path, page, recovery
-from bench.server import Server, flood_ansible_dir
+from bench.parts import cancel, events_path, log_path, page, recovery
+from bench.rig.server import Server, flood_ansible_dir
 from tests.support.browser import find_chromium
 
 

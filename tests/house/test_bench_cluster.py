@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import backlog, fan_out, idle, start_path, workers
+from bench.parts import backlog, fan_out, idle, start_path, workers
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from bench.server import Server, flood_ansible_dir
+from bench.rig.server import Server, flood_ansible_dir
 from tests.support.browser import Browser, browsing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -18,7 +18,7 @@ MOST_NODES = 500
 
 @pytest.fixture
 def flooding(tmp_path: Path) -> Iterator[Server]:
-    """A real server whose jobs print as `bench/printer.py` does."""
+    """A real server whose jobs print as `bench/stand_in/ansible.py` does."""
     ansible = flood_ansible_dir(tmp_path)
     with Server(tmp_path / "room", PLAYCAST_ANSIBLE_DIR=str(ansible), PLAYCAST_LAUNCHER="cold") as server:
         yield server

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
-from bench.throwaway import throwaway_postgres
+from bench.rig.postgres import throwaway_postgres
 
 SOCKET = ".s.PGSQL.5432"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from bench.throwaway import throwaway_postgres
+from bench.rig.postgres import throwaway_postgres
 from playcast.storage.database import migrate
 
 

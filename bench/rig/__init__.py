@@ -1,0 +1,1 @@
+"""What measurements need around them: servers, sshds, databases, watchers and filled tables."""

@@ -1,0 +1,1 @@
+"""Programs for people: a cluster to play with, and the pictures of the README."""
