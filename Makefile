@@ -95,7 +95,7 @@ test: page ## Run the tests and report coverage, but not where CI is set; args="
 	}; \
 	[ -z '$(cover)' ] || $(BIN)/coverage erase; \
 	suite 'on SQLite' 'not postgres and not alone' $(jobs); \
-	suite 'on SQLite that bear no others beside them' 'not postgres and alone' 0; \
+	suite 'on SQLite that must run alone' 'not postgres and alone' 0; \
 	suite 'on PostgreSQL' postgres $(jobs); \
 	[ -z '$(cover)' ] || $(BIN)/coverage report; \
 	[ -n "$$ran" ] && [ -z "$$failed" ]

@@ -10,7 +10,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gql.cost import check_size
 from gql.errors import RequestError, coded
-from runner.lru import Recent
+from runner.lru import ByteLru
 
 MAX_TOKENS = 2000
 MAX_LINES = 5000
@@ -52,7 +52,7 @@ class Documents:
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
-        self._recent: Recent[str, Document] = Recent(CACHED_CHARACTERS, lambda one: len(one.text))
+        self._recent: ByteLru[str, Document] = ByteLru(CACHED_CHARACTERS, lambda one: len(one.text))
         # One at a time: they share Python's lock with the event loop, and two would leave it a third.
         self._threads = ThreadPoolExecutor(1, "documents")
 

@@ -17,7 +17,7 @@ from gql.executor import PacedExecutor
 from gql.json_text import encode, encode_text
 from gql.types.log import JobLogChunk
 from runner.log.shelf import Shelf
-from runner.lru import Recent
+from runner.lru import ByteLru
 
 MOST_BYTES = 16 * 1024 * 1024
 _FIELD = "jobLog"
@@ -47,12 +47,12 @@ class Encoded:
         self.json = json
 
 
-Payloads = Recent[tuple[Shape, int, int, int, bool], ExecutionResult]
+Payloads = ByteLru[tuple[Shape, int, int, int, bool], ExecutionResult]
 
 
 def make_payloads(most: int = MOST_BYTES) -> Payloads:
     """An empty store of results whose data is `Encoded`, bounded in bytes."""
-    return Recent(most, lambda result: len(cast("Encoded", result.data).json))
+    return ByteLru(most, lambda result: len(cast("Encoded", result.data).json))
 
 
 def sharing_executor(make: Callable[[], Payloads], rows: int) -> type[PacedExecutor]:

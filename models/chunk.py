@@ -51,8 +51,8 @@ class Run(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Further:
-    """A claimed job whose log comes further: by these runs, to so many bytes and lines."""
+class LogAppend:
+    """Chunks to append to the log of a claimed job, and its size in bytes and lines after them."""
 
     job: ProvisionJob
     runs: Sequence[Run]
@@ -79,7 +79,7 @@ class LogChunk(Model):
         unique_together = (("job", "start"),)
 
     @classmethod
-    async def append(cls, further: Sequence[Further]) -> set[int]:
+    async def append(cls, further: Sequence[LogAppend]) -> set[int]:
         """Add chunks of jobs, each of them once, and move the size and the lines of their logs, in one transaction.
 
         The ids of the jobs whose log came further: of the others the claim or the size is not ours. In plain SQL:

@@ -10,6 +10,6 @@ def upper(text: str | None) -> str | None:
     return "".join(letter if len(capital := letter.upper()) != 1 else capital for letter in text)
 
 
-async def teach(connection: Connection) -> None:
+async def register_upper(connection: Connection) -> None:
     """Give a connection this `UPPER`, by which Tortoise compares without regard to case."""
     await connection.create_function("UPPER", 1, upper, deterministic=True)

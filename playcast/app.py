@@ -55,7 +55,7 @@ def make_engine(settings: Settings) -> Engine:
     """The parts that verbs work with."""
     settings.check_paths()
     shelf = Shelf()
-    bus, dispatcher = _ways(settings, shelf)
+    bus, dispatcher = _bus_and_dispatcher(settings, shelf)
     vault = Vault(settings.secret_key or key_from_file(settings.data_dir / "secret.key"))
     return Engine(
         bus=bus,
@@ -77,8 +77,8 @@ def make_engine(settings: Settings) -> Engine:
     )
 
 
-def _ways(settings: Settings, shelf: Shelf) -> tuple[Bus, Dispatcher]:
-    """How wake-ups and jobs go about: in this process, or between all that share a PostgreSQL."""
+def _bus_and_dispatcher(settings: Settings, shelf: Shelf) -> tuple[Bus, Dispatcher]:
+    """In-process ones with SQLite; with PostgreSQL those that all its processes share."""
     if settings.embedded:
         return LocalBus(), LocalDispatcher()
     bus = NotifyBus(connector(settings.database_url), shelf.moved)

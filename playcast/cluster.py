@@ -15,9 +15,9 @@ from playcast.storage.postgres import NEEDS_EXTRA, connector, plain_url
 from runner.cluster.advisory_turns import PRUNING, advisory
 from runner.cluster.cut_off import Partition
 from runner.cluster.janitor import Janitor
-from runner.cluster.lost_workers import Watch
+from runner.cluster.lost_workers import LostWorkers
 from runner.cluster.notify_bus import NotifyBus
-from runner.cluster.registry import Home, Registry
+from runner.cluster.registry import DataDirLock, Registry
 from runner.engine import Engine
 from runner.errors import PlaycastError
 from runner.jobs.worker import Worker
@@ -52,7 +52,7 @@ def shared(settings: Settings, engine: Engine) -> list[Lifetime]:
     bus = engine.bus
     ways = [in_background(bus.work)] if isinstance(bus, NotifyBus) else []
     sweeps = in_background(Janitor(engine.jobs_dir).work)
-    return [*ways, in_background(Watch(engine, settings.lost_grace).work), sweeps]
+    return [*ways, in_background(LostWorkers(engine, settings.lost_grace).work), sweeps]
 
 
 def working(settings: Settings, engine: Engine, worker: Worker) -> list[Lifetime]:
@@ -65,7 +65,7 @@ def registered(settings: Settings, engine: Engine, worker: Worker) -> Lifetime:
     """A worker that others know of: it works under its name for as long as that is its own."""
 
     async def lifetime(_app: web.Application | None) -> AsyncIterator[None]:
-        home = Home(settings.data_dir, worker.name)
+        home = DataDirLock(settings.data_dir, worker.name)
         try:
             registry = Registry(worker.name, home.mark, worker.slots, __version__)
             await registry.enter()

@@ -51,7 +51,7 @@ async def serve(settings: Settings, started: Started | None = None) -> None:
             raise PlaycastError("the server could not be set up")
         listener = Listener(server, app[TALLY], app[FAULTS], settings.slots if settings.runs_jobs else 0)
         port = await _listen(listener, settings)
-        # What is there now stays: the collector would go through it again and again, for 50 ms in which all wait.
+        # Freeze the objects of the start-up: each full collection of them would stall the event loop for 50 ms.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)

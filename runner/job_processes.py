@@ -26,7 +26,7 @@ _MAIN = b"/runner/programs/__main__.py"
 _FORMER = {b"/runner/launcher.py": "launcher", b"/runner/supervise.py": "supervisor"}
 
 
-class Gone:
+class ProcessWatch:
     """Watches one process by pidfd; `event` is set once it has ended. Close it when done.
 
     `identity` is {pid, start} of run.json and `boot_id` the boot it belongs to: a pid alone may name another process.

@@ -8,7 +8,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class ByteLru(Generic[K, V]):
     """A mapping of at most `most` bytes, as `size_of` counts them; whatever was not used for longest goes first."""
 
     def __init__(self, most: int, size_of: Callable[[V], int]) -> None:

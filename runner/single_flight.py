@@ -19,7 +19,7 @@ class _Asked(Generic[V]):
         self.answer: V | None = None
 
 
-class Together(Generic[K, V]):
+class SingleFlight(Generic[K, V]):
     """Calls `look_up` once for all who ask the same meanwhile, and never answers with what is older than the question.
 
     Whoever asks first looks it up, inside its own task: if that is cancelled or fails, the next one in line does.

@@ -10,7 +10,7 @@ HEARTBEAT_SECONDS = 20.0
 SEND_SECONDS = 60.0
 
 
-async def taken(request: web.BaseRequest, sending: Awaitable[None]) -> None:
+async def send_or_abort(request: web.BaseRequest, sending: Awaitable[None]) -> None:
     """Send, within SEND_SECONDS; ConnectionAbortedError, and the connection is cut, if the peer does not take it."""
     try:
         async with asyncio.timeout(SEND_SECONDS):

@@ -23,7 +23,7 @@ from playcast.http.accept import media_type
 from playcast.http.auth import STREAM_PATH, VIEWER
 from playcast.http.body import Bodies
 from playcast.http.problems import Rejection
-from playcast.http.send_timeout import HEARTBEAT_SECONDS, taken
+from playcast.http.send_timeout import HEARTBEAT_SECONDS, send_or_abort
 from playcast.routes.operation import Operation
 from runner.viewer import Viewer
 
@@ -69,11 +69,11 @@ class EventStreams:
         context = self._context(request[VIEWER], request.headers.get("Last-Event-ID") or None)
         with suppress(ConnectionError):
             # The headers alone would wait for the first event.
-            await taken(request, response.write(_COMMENT))
+            await send_or_abort(request, response.write(_COMMENT))
             async with aclosing(self._events(operation, context)) as events:
                 async for event in events:
                     # A peer that does not read holds one event, and what fits in the socket.
-                    await taken(request, response.write(event))
+                    await send_or_abort(request, response.write(event))
             await response.write_eof()
         return response
 

@@ -22,7 +22,7 @@ from playcast.http.accept import media_type
 from playcast.http.auth import VIEWER, Gate
 from playcast.http.connection import trust
 from playcast.http.problems import Rejection, problem
-from playcast.http.send_timeout import HEARTBEAT_SECONDS, taken
+from playcast.http.send_timeout import HEARTBEAT_SECONDS, send_or_abort
 from playcast.routes.graphiql import GraphiQL
 from playcast.routes.socket_protocol import ProtocolHandler
 from runner.viewer import Viewer
@@ -63,7 +63,7 @@ class SocketAdapter(AiohttpWebSocketAdapter):
             async with self._sending:
                 written = await _written(message)
                 sending = super().send_json(message) if written is None else self.ws.send_frame(written, WSMsgType.TEXT)
-                await taken(self.request, sending)
+                await send_or_abort(self.request, sending)
         except (ConnectionError, RuntimeError) as error:
             raise WebSocketDisconnected from error
 

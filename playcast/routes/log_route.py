@@ -11,7 +11,7 @@ from models import ProvisionJob
 from playcast.http.accept import takes_gzip
 from playcast.http.auth import VIEWER
 from playcast.http.problems import Rejection
-from playcast.http.send_timeout import taken
+from playcast.http.send_timeout import send_or_abort
 from runner.engine import Engine
 from runner.log.piece import Piece
 from runner.log.stored import read_range
@@ -118,7 +118,7 @@ async def _sent(
             return False
         position = piece.stop
         if piece.data:
-            await taken(request, response.write(piece.data))
+            await send_or_abort(request, response.write(piece.data))
         if piece.end:
             return True
     return position == stop

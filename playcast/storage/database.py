@@ -12,7 +12,7 @@ from aerich import Command
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 
-from models.letters import teach
+from models.letters import register_upper
 from playcast.settings import file_of
 from playcast.storage.database_file import check_file, make_file
 from playcast.storage.open_errors import opening
@@ -109,7 +109,7 @@ async def opened(url: str, **settings: str) -> AsyncIterator[None]:
             # Connect now: a task that is cancelled while it makes the first connection would leave it open for ever.
             await get_connection("default").execute_query("SELECT 1")
             if dialect(url) == "sqlite":
-                await teach(get_connection("default")._connection)  # noqa: SLF001 (Tortoise has no other way to its connection)
+                await register_upper(get_connection("default")._connection)  # noqa: SLF001 (Tortoise has no other way to its connection)
         yield
     finally:
         await context.close_connections()

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from runner.job_dir import JobDir
-from runner.job_processes import Gone
+from runner.job_processes import ProcessWatch
 from runner.lease import HEARTBEAT_SECONDS, LEASE_SECONDS
 
 LOOKS = 2
@@ -43,7 +43,7 @@ def _stop(job_dir: JobDir) -> None:
     run = job_dir.read_run()
     if run is None or job_dir.cut_off.exists():
         return
-    gone = Gone(run["supervisor"], run["boot_id"])
+    gone = ProcessWatch(run["supervisor"], run["boot_id"])
     try:
         if not gone.is_set():
             job_dir.write(job_dir.cut_off, b"")

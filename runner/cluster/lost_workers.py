@@ -36,7 +36,7 @@ AND NOT EXISTS (SELECT 1 FROM worker WHERE worker.name = job.worker
 log = structlog.get_logger()
 
 
-class Watch:
+class LostWorkers:
     """Looks for lost workers. `grace` is how many seconds a lost job keeps its servers."""
 
     def __init__(self, engine: Engine, grace: float) -> None:
@@ -57,7 +57,7 @@ class Watch:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def look(self) -> None:
-        """End who keeps others waiting, judge whoever is lost, and free what has been held for long enough."""
+        """End connections that block others, mark jobs of lost workers, and free servers whose grace is over."""
         database, now = get_connection("default"), time.monotonic()
         await end_holdups(database)
         lost = await database.execute_query_dict(_LOST, [LEASE_SECONDS])

@@ -72,16 +72,16 @@ class NotifyBus:
     async def work(self) -> None:
         """Carry wake-ups to and fro until cancelled, over as many connections as it takes."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._catch())
-            group.create_task(self._bring())
+            group.create_task(self._poll())
+            group.create_task(self._prefetch())
             while True:
                 try:
-                    await self._carry()
+                    await self._serve_connection()
                 except _TROUBLES as error:
                     log.warning("other processes are not heard", error=str(error) or type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _carry(self) -> None:
+    async def _serve_connection(self) -> None:
         """Carry over one connection, until it is lost."""
         async with asyncio.timeout(ALIVE_SECONDS):
             connection = await self._connect()
@@ -131,8 +131,8 @@ class NotifyBus:
         else:
             self._local.publish(topic, job_id)
 
-    async def _bring(self) -> None:
-        """Have the logs at hand before their listeners ask, those that came further meanwhile together."""
+    async def _prefetch(self) -> None:
+        """Read new chunks of all followed logs by one query, then wake their readers."""
         while True:
             await self._more.wait()
             self._more.clear()
@@ -145,7 +145,7 @@ class NotifyBus:
             for job_id in job_ids:
                 self._local.publish(Topic.LOG, job_id)
 
-    async def _catch(self) -> None:
+    async def _poll(self) -> None:
         """The net: look at what is listened for, in case a wake-up was lost."""
         while True:
             await asyncio.sleep(NET_SECONDS)

@@ -56,7 +56,7 @@ AND job.ended_at < now() - interval '120 seconds'
 AND NOT EXISTS (SELECT 1 FROM procrastinate_workers worker WHERE worker.id = entry.worker_id
                 AND worker.last_heartbeat > now() - interval '60 seconds')
 """
-# Admitted jobs that nobody will be told of: no entry waits, and whoever took the last one has gone.
+# Admitted jobs without a live queue entry: none waits, and the worker that took the last one has gone.
 _UNTOLD = """
 SELECT job.id, job.priority FROM provision_job job
 WHERE job.status = 'PENDING' AND job.admitted_at < now() - make_interval(secs => $2)

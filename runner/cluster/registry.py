@@ -33,7 +33,7 @@ _PAUSE = "UPDATE worker SET heartbeat_at = now() + make_interval(secs => $3) WHE
 log = structlog.get_logger()
 
 
-class Home:
+class DataDirLock:
     """The mark of a worker's data directory, locked for as long as the worker lives: no second one works in it."""
 
     def __init__(self, data_dir: Path, name: str) -> None:

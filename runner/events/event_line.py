@@ -22,7 +22,7 @@ Recap = dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True)
-class Happened:
+class PluginEvent:
     """An event of the plugin. `log_start` to `log_offset` are the bytes of the log that it printed."""
 
     kind: str
@@ -44,13 +44,13 @@ class Happened:
         return row
 
 
-def read_event(line: bytes) -> Happened | None:
-    """The event in one line; None if it is none."""
+def read_event(line: bytes) -> PluginEvent | None:
+    """Parse one line; None if it is no event of the plugin."""
     try:
         event = json.loads(line, parse_constant=_finite, parse_float=_finite)
         kind = event["kind"]
         details = _DETAILS[kind](event)
-        return Happened(
+        return PluginEvent(
             kind=kind,
             at=datetime.fromisoformat(event["at"]).astimezone(UTC),
             log_start=_count(event.get("log_start", 0), 2**62),
@@ -135,7 +135,7 @@ def _number(value: object, most: float) -> float | None:
 
 
 def _is_shallow(value: object) -> bool:
-    """Whether whoever writes or reads it as JSON can go as deep as it is nested."""
+    """Whether it nests at most MAX_DEPTH levels: deeper JSON cannot be read everywhere."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [

@@ -7,7 +7,7 @@ from typing import Any
 from tortoise.expressions import F
 
 from models import JobEvent, JobHost
-from runner.events.event_line import COUNTERS, Happened
+from runner.events.event_line import COUNTERS, PluginEvent
 
 _COUNTS = {
     "OK": ("ok",),
@@ -23,7 +23,7 @@ _HOST_LENGTH = 32
 """No requested host has a longer name: it is one that the playbook has added."""
 
 
-class Live:
+class HostProgress:
     """Gathers the changes of one batch of events, and writes them in the caller's transaction."""
 
     def __init__(self, job_id: int) -> None:
@@ -38,7 +38,7 @@ class Live:
         self._task_moved = False
         self._done: list[str] = []
 
-    def take(self, events: Sequence[Happened]) -> None:
+    def take(self, events: Sequence[PluginEvent]) -> None:
         """Note what these events change."""
         for event in events:
             details = event.details

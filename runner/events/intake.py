@@ -15,8 +15,8 @@ from tortoise.expressions import F
 from models import JobEvent, ProvisionJob
 from models.transaction import transaction
 from runner.bus import Bus, Topic
-from runner.events.event_line import Happened, read_event
-from runner.events.host_progress import Live
+from runner.events.event_line import PluginEvent, read_event
+from runner.events.host_progress import HostProgress
 from runner.job_dir import JobDir
 from runner.log.growth_watch import GrowthWatch
 from runner.log.piece import Piece
@@ -45,7 +45,7 @@ class Intake:
         self._job = job
         self._path = job_dir.events
         self._bus = bus
-        self._live = Live(job.id)
+        self._live = HostProgress(job.id)
         self._piece: Piece | None = None
 
     async def follow(self, drained: asyncio.Event) -> None:
@@ -77,7 +77,7 @@ class Intake:
     async def _pump(self, fd: int, *, last: bool) -> int:
         """Store the whole lines that may go, at most MOST_EVENTS; how many bytes of the file they were."""
         data = os.pread(fd, READ_BYTES, self._job.events_size)
-        events: list[Happened] = []
+        events: list[PluginEvent] = []
         taken = strange = 0
         while len(events) < MOST_EVENTS and (end := data.find(b"\n", taken)) >= 0:
             event = read_event(data[taken:end])
@@ -97,14 +97,14 @@ class Intake:
             await self._store(events, taken)
         return taken
 
-    async def _store(self, events: list[Happened], size: int) -> None:
+    async def _store(self, events: list[PluginEvent], size: int) -> None:
         rows = [event.row(self._job.id, await self._line(event)) for event in events if event.stored]
         self._live.take(events)
         await until_stored("events", self._job.id, lambda: self._write(rows, events, size))
         self._live.written()
         self._bus.publish(Topic.EVENTS, self._job.id)
 
-    async def _line(self, event: Happened) -> int | None:
+    async def _line(self, event: PluginEvent) -> int | None:
         """The 1-based line of the log where the event's output begins; None if it printed nothing."""
         start = event.log_start
         if not 0 <= start < event.log_offset or start >= self._job.log_size:
@@ -124,7 +124,7 @@ class Intake:
             return piece
         return None
 
-    async def _write(self, rows: list[JobEvent], events: list[Happened], size: int) -> None:
+    async def _write(self, rows: list[JobEvent], events: list[PluginEvent], size: int) -> None:
         job = self._job
         stands = ProvisionJob.filter(id=job.id, fence=job.fence, events_size=job.events_size)
         progress = next((event.progress for event in reversed(events) if event.progress is not None), job.progress)

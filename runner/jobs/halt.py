@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from runner.job_dir import JobDir
-from runner.job_processes import END_SECONDS, Gone, end_all, kill, of_job
+from runner.job_processes import END_SECONDS, ProcessWatch, end_all, kill, of_job
 from runner.jobs.standstill import FROZEN, standstill
 from runner.programs import process_tree
 from runner.waits import pause
@@ -39,7 +39,7 @@ class Halt:
     supervisor would have done it; who reads that waits for `settled` first.
     """
 
-    def __init__(self, job_dir: JobDir, supervisor: Gone, timeout: float, grace: float) -> None:
+    def __init__(self, job_dir: JobDir, supervisor: ProcessWatch, timeout: float, grace: float) -> None:
         self._dir = job_dir
         self._supervisor = supervisor
         self._timeout = timeout

@@ -16,7 +16,7 @@ from runner.errors import PlaycastError
 from runner.events.intake import Intake
 from runner.host_keys import learned_keys
 from runner.job_dir import JobDir
-from runner.job_processes import Gone, holder, start_time, this_boot
+from runner.job_processes import ProcessWatch, holder, start_time, this_boot
 from runner.jobs import transitions
 from runner.jobs.halt import Halt, end_rest
 from runner.jobs.launch import launch, targets_of
@@ -70,10 +70,10 @@ class JobRun:
             raise FenceLost
         return True
 
-    async def see_out(self) -> None:
-        """Wait for the end of a job that was judged without us, and tell it: its servers are held until then."""
+    async def report_late_end(self) -> None:
+        """Wait for the end of a job that was already marked lost, then add how it ended and free its servers."""
         if (run := self._dir.read_run()) is not None:
-            gone = Gone(run["supervisor"], run["boot_id"])
+            gone = ProcessWatch(run["supervisor"], run["boot_id"])
             halt = self._halt(gone)
             watching = asyncio.create_task(halt.watch())
             try:
@@ -87,7 +87,9 @@ class JobRun:
         found = await asyncio.to_thread(read_findings, self._dir)
         outcome = judge(found.end, found.told.recap, await until_stored("result", self._job.id, self._hosts), found)
         said = f"it ended as {outcome.status.value}" + (f" ({outcome.message})" if outcome.message else "")
-        await until_stored("late result", self._job.id, lambda: transitions.late(self._engine, self._job, said))
+        await until_stored(
+            "late result", self._job.id, lambda: transitions.add_late_result(self._engine, self._job, said)
+        )
 
     async def give_up(self) -> bool:
         """End a job that Playcast fails to follow, with everything that it started."""
@@ -142,7 +144,7 @@ class JobRun:
         current = await until_stored("cancel", self._job.id, lambda: ProvisionJob.get_or_none(id=self._job.id))
         return current.cancel_requested_by if current is not None else None
 
-    def _halt(self, gone: Gone) -> Halt:
+    def _halt(self, gone: ProcessWatch) -> Halt:
         return Halt(self._dir, gone, self._job.timeout_seconds, self._engine.cancel_grace)
 
     async def _stop_when_asked(self, halt: Halt) -> None:
@@ -184,7 +186,7 @@ class JobRun:
             if not self._dir.log.exists():
                 return
             run = run or _UNREADABLE
-        gone = Gone(run["supervisor"], run["boot_id"])
+        gone = ProcessWatch(run["supervisor"], run["boot_id"])
         halt = self._halt(gone)
         drained = asyncio.Event()
         intake = asyncio.create_task(Intake(self._job, self._dir, self._engine.bus).follow(drained))
@@ -199,7 +201,7 @@ class JobRun:
             await asyncio.gather(*tasks, return_exceptions=True)
             gone.close()
 
-    async def _copy_log(self, gone: Gone, halt: Halt) -> None:
+    async def _copy_log(self, gone: ProcessWatch, halt: Halt) -> None:
         tail = Tail(self._job, self._dir, self._engine.bus, self._engine.shelf, self._engine.appender)
         await tail.follow(gone.is_set, gone.event)
         await halt.settled()

@@ -14,7 +14,7 @@ from runner.outcome.judge import Outcome
 from runner.queue.admission import admit_waiting, alone, free_and_wanted, release
 
 
-async def told(job: ProvisionJob, at: datetime, reason: FailureReason | None = None) -> None:
+async def write_status_event(job: ProvisionJob, at: datetime, reason: FailureReason | None = None) -> None:
     """Write the event of the state that `job` has just taken; its move has already counted it."""
     details = {"status": job.status.value, "reason": reason and reason.value}
     await JobEvent.of(job.id, job.event_count, "status", at, details).save()
@@ -26,7 +26,7 @@ async def claim(engine: Engine, job_id: int, worker: str) -> ProvisionJob | None
     async with transaction():
         job = await ProvisionJob.claim(job_id, worker, now)
         if job is not None:
-            await told(job, now)
+            await write_status_event(job, now)
     if job is not None:
         engine.bus.publish(Topic.JOB, job.id)
     return job
@@ -70,7 +70,7 @@ def lost_message(worker: str) -> str:
     return f"the worker {worker} was not heard of for {LEASE_SECONDS:g} seconds; nobody knows how the job ended"
 
 
-async def late(engine: Engine, job: ProvisionJob, said: str) -> None:
+async def add_late_result(engine: Engine, job: ProvisionJob, said: str) -> None:
     """Add to the message of a job that was judged lost how it has ended, and free its servers."""
     async with transaction() as tx:
         await alone(tx)
@@ -121,7 +121,7 @@ async def _ended(
 
 
 async def _closed(job_id: int, at: datetime, reason: FailureReason | None) -> None:
-    await told(await ProvisionJob.get(id=job_id), at, reason)
+    await write_status_event(await ProvisionJob.get(id=job_id), at, reason)
     # A playbook that was stopped in the middle did not say so itself.
     await JobHost.filter(job_id=job_id, current_task__isnull=False).update(current_task=None)
 

@@ -114,7 +114,7 @@ class Worker:
         while True:
             try:
                 if lost:
-                    await run.see_out()
+                    await run.report_late_end()
                 else:
                     self.ended += await run.to_end()
             except FenceLost:
@@ -122,7 +122,7 @@ class Worker:
                 lost = True
                 continue
             except DBConnectionError as error:
-                # That is no trouble of the job, however long it takes.
+                # An outage of the database is not the job's failure, however long it lasts.
                 log.warning("a job cannot be followed now", job=job.id, error=str(error))
                 await asyncio.sleep(RETRY_PAUSES[0])
                 continue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tortoise.exceptions import IntegrityError
 
 from models import LogChunk
-from models.chunk import Further
+from models.chunk import LogAppend
 
 MOST_BYTES = 4 * 1024 * 1024
 """Of one transaction, unless a single log brings more."""
@@ -21,7 +21,7 @@ MOST_BYTES = 4 * 1024 * 1024
 class _Asked:
     """What one tail wants to be stored, and what became of it."""
 
-    further: Further
+    further: LogAppend
     stored: bool | None = None
     error: Exception | None = None
 
@@ -33,7 +33,7 @@ class Appender:
         self._waiting: list[_Asked] = []
         self._lock = asyncio.Lock()
 
-    async def append(self, further: Further) -> bool:
+    async def append(self, further: LogAppend) -> bool:
         """Whether the log came further; if not, the claim or the size is not ours."""
         asked = _Asked(further)
         self._waiting.append(asked)

@@ -4,7 +4,7 @@ from models.chunk import MAX_BYTES
 from runner.log.cutting import lines_end, text_end
 
 
-class Held:
+class ReadBuffer:
     """A buffer that is read into in place, so that each byte is copied once more only: into its chunk."""
 
     def __init__(self, most: int) -> None:

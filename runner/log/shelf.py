@@ -14,8 +14,8 @@ from models import LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES, Run
 from runner.log.piece import Piece
 from runner.log.stored import joined
-from runner.lru import Recent
-from runner.single_flight import Together
+from runner.lru import ByteLru
+from runner.single_flight import SingleFlight
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_LOGS = 500
@@ -28,12 +28,12 @@ class Shelf:
     """What the readers of one process share. A log is kept only while somebody follows it."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
-        self._pieces: Recent[_Key, Piece] = Recent(most, lambda piece: len(piece.data))
+        self._pieces: ByteLru[_Key, Piece] = ByteLru(most, lambda piece: len(piece.data))
         self._followers: Counter[int] = Counter()
         # How far the logs that are followed are stored, as far as this process knows.
         self._heads: dict[int, int] = {}
-        self._reads: Together[_Key, Piece] = Together(self._read)
-        self._looks: Together[int, ProvisionJob] = Together(self._look)
+        self._reads: SingleFlight[_Key, Piece] = SingleFlight(self._read)
+        self._looks: SingleFlight[int, ProvisionJob] = SingleFlight(self._look)
 
     @property
     def size(self) -> int:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from models import ProvisionJob
-from models.chunk import Further, Run
+from models.chunk import LogAppend, Run
 from runner.bus import Bus, Topic
 from runner.job_dir import JobDir
 from runner.log.appender import Appender
 from runner.log.growth_watch import GrowthWatch
-from runner.log.read_buffer import Held
+from runner.log.read_buffer import ReadBuffer
 from runner.log.shelf import Shelf
 from runner.outages import until_stored
 from runner.waits import first, pause
@@ -41,7 +41,7 @@ class Tail:
         self._shelf = shelf
         self._appender = appender
         self._path = job_dir.log
-        self._held = Held(READ_BYTES)
+        self._held = ReadBuffer(READ_BYTES)
         self._held_since = 0.0
 
     async def follow(self, ended: Callable[[], bool], end: asyncio.Event) -> None:
@@ -108,7 +108,7 @@ class Tail:
         self._bus.publish(Topic.LOG, job.id)
 
     async def _write(self, runs: list[Run], size: int, lines: int) -> None:
-        if not await self._appender.append(Further(self._job, runs, size, lines)):
+        if not await self._appender.append(LogAppend(self._job, runs, size, lines)):
             await self._must_be_ours(size)
 
     async def _must_be_ours(self, size: int) -> None:

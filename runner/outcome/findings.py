@@ -49,7 +49,7 @@ _UNANSWERED = re.compile(r"^\[WARNING\]: Not (?:prompting as we|waiting for resp
 
 
 @dataclass
-class Told:
+class EventSummary:
     """What the events tell: the last recap, the first trouble of each host, and the hosts that a play named.
 
     `unserved` says why a play did not come to its end on a host that it names (`playcast_served`), `unknown_tags` which
@@ -123,7 +123,7 @@ class Findings:
     """
 
     end: dict[str, Any] | None = None
-    told: Told = field(default_factory=Told)
+    told: EventSummary = field(default_factory=EventSummary)
     error: str | None = None
     last_line: str | None = None
     unanswered: bool = False
@@ -175,9 +175,9 @@ def _end(job_dir: JobDir) -> dict[str, Any] | None:
     return {"reason": reason, "code": code, "message": message if isinstance(message, str) else None}
 
 
-def _told(path: Path, ansible_dir: Path) -> Told:
+def _told(path: Path, ansible_dir: Path) -> EventSummary:
     """The events, each line by itself: the last one may be cut off."""
-    told = Told(trees=_trees(ansible_dir))
+    told = EventSummary(trees=_trees(ansible_dir))
     try:
         with path.open("rb") as file:
             while line := file.readline(_MOST_LINE):

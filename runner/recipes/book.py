@@ -14,7 +14,7 @@ from runner.recipes.description import Sidecar, read_sidecar
 from runner.recipes.file_tree import FileTree, Stamp
 from runner.recipes.inputs import RecipeInput
 from runner.recipes.questions import Questions, load, read_questions
-from runner.single_flight import Together
+from runner.single_flight import SingleFlight
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TREE = ("playbooks", "recipes", "roles", "group_vars")
@@ -59,7 +59,7 @@ class RecipeBook:
     def __init__(self, ansible_dir: Path) -> None:
         self.ansible_dir = ansible_dir
         self._tree = FileTree(ansible_dir, _TREE)
-        self._looks: Together[None, bool] = Together(self._look)
+        self._looks: SingleFlight[None, bool] = SingleFlight(self._look)
         self._reading: asyncio.Future[None] | None = None
         self._read: dict[str, _Read] = {}
         self._recipes: dict[str, Recipe] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from models import ProvisionJob
 from runner.errors import PlaycastError
-from runner.lru import Recent
+from runner.lru import ByteLru
 from runner.programs.masking import Masker
 from runner.secrets.secret_words import words_of
 from runner.secrets.vault import Vault
@@ -28,7 +28,7 @@ class Shown:
     def __init__(self, vault: Vault, mask_words: tuple[str, ...]) -> None:
         self._vault = vault
         self._mask_words = mask_words
-        self._recent: Recent[int, tuple[_Vars, int]] = Recent(KEPT_BYTES, lambda kept: kept[1])
+        self._recent: ByteLru[int, tuple[_Vars, int]] = ByteLru(KEPT_BYTES, lambda kept: kept[1])
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "shown")
 

@@ -11,7 +11,7 @@ from typing import Any
 from models import Server, ServerAuthKind
 from models.transaction import transaction
 from runner.host_keys import host_name
-from runner.outcome.findings import Told
+from runner.outcome.findings import EventSummary
 from runner.reserved import is_python_path
 from runner.start.inventory import Target
 
@@ -31,7 +31,7 @@ def _fresh(server: Server, now: datetime) -> str | None:
     return server.interpreter if found_at is not None and found_at <= now < found_at + KEEP else None
 
 
-async def learn(given: object, told: Told) -> None:
+async def learn(given: object, told: EventSummary) -> None:
     """Keep what a job found, and forget where one met trouble: a Python that is gone looks like any failed task.
 
     `given` is `interpreters` of its spec.json. A server that has moved to another address meanwhile stays as it is.
@@ -50,7 +50,7 @@ async def learn(given: object, told: Told) -> None:
             await there.update(interpreter=path, interpreter_found_at=found_at)
 
 
-def _changes(given: Mapping[str, Any], told: Told) -> list[tuple[int, str, int, str | None]]:
+def _changes(given: Mapping[str, Any], told: EventSummary) -> list[tuple[int, str, int, str | None]]:
     """(server id, host, port, path or None) for each server that is to change."""
     changes: list[tuple[int, str, int, str | None]] = []
     for server_id, (host, port, path) in given.items():
@@ -64,6 +64,6 @@ def _changes(given: Mapping[str, Any], told: Told) -> list[tuple[int, str, int, 
     return changes
 
 
-def _in_trouble(name: str, told: Told) -> bool:
+def _in_trouble(name: str, told: EventSummary) -> bool:
     recap = (told.recap or {}).get(name, {})
     return name in told.failed or name in told.away or any(recap.get(counter, 0) for counter in _TROUBLES)

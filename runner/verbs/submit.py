@@ -13,7 +13,7 @@ from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import ErrorCode, Problem, Refused, quoted
 from runner.host_keys import host_name
-from runner.jobs.transitions import told
+from runner.jobs.transitions import write_status_event
 from runner.limits import MAX_PRIORITY, MAX_SERVERS_PER_JOB, MAX_TIMEOUT_SECONDS
 from runner.queue.admission import admit, alone, wait
 from runner.recipes.book import Recipe
@@ -59,7 +59,7 @@ async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_o
             job.log_path = f"jobs/{job.id}/ansible.log"
             await job.save(update_fields=["log_path"])
             await JobHost.bulk_create([_job_host(job, server) for server in servers])
-            await told(job, job.created_at)
+            await write_status_event(job, job.created_at)
             wanted = [server.id for server in servers]
             admitted = await admit(tx, engine.dispatcher, job, wanted)
             if not admitted:

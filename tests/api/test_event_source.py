@@ -175,7 +175,7 @@ async def test_who_reads_nothing_holds_no_memory_and_is_let_go(api: Api, monkeyp
     await ProvisionJob.filter(id=job.id).update(log_size=count * MAX_BYTES)
     monkeypatch.setattr(send_timeout, "SEND_SECONDS", 2.0)
     let_go = asyncio.Event()
-    send = send_timeout.taken
+    send = send_timeout.send_or_abort
 
     async def noticed(*given: Any) -> None:
         try:
@@ -184,7 +184,7 @@ async def test_who_reads_nothing_holds_no_memory_and_is_let_go(api: Api, monkeyp
             let_go.set()
             raise
 
-    monkeypatch.setattr(event_stream, "taken", noticed)
+    monkeypatch.setattr(event_stream, "send_or_abort", noticed)
     before = memory()
     reader, writer = await asyncio.open_connection(api.client.host, api.client.port, limit=1024)
     body = json.dumps({"query": TEXT, "variables": {"id": str(job.id)}}).encode()

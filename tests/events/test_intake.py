@@ -17,7 +17,7 @@ from models import JobEvent, JobHost, ProvisionJob
 from runner import outages
 from runner.bus import LocalBus, Topic
 from runner.events import intake
-from runner.events.host_progress import Live
+from runner.events.host_progress import HostProgress
 from runner.events.intake import Intake
 from runner.log.tail import FenceLost
 from tests.support.postgres import fresh_database
@@ -206,7 +206,7 @@ class Faults:
         patch.setattr(owner, name, maybe)
 
 
-IN_A_TRANSACTION = ((Live, "write"), (JobEvent, "bulk_create"), (ProvisionJob, "get"))
+IN_A_TRANSACTION = ((HostProgress, "write"), (JobEvent, "bulk_create"), (ProvisionJob, "get"))
 
 
 async def test_a_database_that_fails_in_the_middle_doubles_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tortoise.exceptions import OperationalError
 
 from models import JobStatus, LogChunk, ProvisionJob
-from models.chunk import Further, Run
+from models.chunk import LogAppend, Run
 from playcast.storage.database import migrate, opened
 from runner.log.appender import Appender
 from tests.support.locking import job_row
@@ -30,7 +30,7 @@ async def calls(
     found: Calls = []
     append = LogChunk.append
 
-    async def count(further: Sequence[Further]) -> set[int]:
+    async def count(further: Sequence[LogAppend]) -> set[int]:
         found.append([one.job.id for one in further])
         return await append(further)
 
@@ -44,9 +44,9 @@ async def jobs(count: int) -> list[ProvisionJob]:
     return [await job_row(JobStatus.RUNNING, fence=1) for _ in range(count)]
 
 
-def line(job: ProvisionJob) -> Further:
+def line(job: ProvisionJob) -> LogAppend:
     """One line at the beginning of a log."""
-    return Further(job, [Run(0, 1, b"line\n", NOW)], 5, 1)
+    return LogAppend(job, [Run(0, 1, b"line\n", NOW)], 5, 1)
 
 
 async def sizes() -> list[int]:
@@ -83,7 +83,7 @@ async def test_a_lost_claim_and_a_row_that_does_not_fit_stop_nobody_else(calls: 
 async def test_a_failure_is_told_to_all_who_went_together(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     made, appender, append = await jobs(3), Appender(), LogChunk.append
 
-    async def away(further: Sequence[Further]) -> set[int]:
+    async def away(further: Sequence[LogAppend]) -> set[int]:
         raise OperationalError("the database is away")
 
     monkeypatch.setattr(LogChunk, "append", away)
@@ -99,7 +99,7 @@ async def test_a_tail_that_is_stopped_while_it_stores_for_others_takes_none_alon
     made, appender, append = await jobs(4), Appender(), LogChunk.append
     begun, go = asyncio.Event(), asyncio.Event()
 
-    async def slow(further: Sequence[Further]) -> set[int]:
+    async def slow(further: Sequence[LogAppend]) -> set[int]:
         begun.set()
         await go.wait()
         return await append(further)

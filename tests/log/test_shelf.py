@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from models import JobStatus, LogChunk, ProvisionJob
-from models.chunk import MAX_BYTES, Further, Run
+from models.chunk import MAX_BYTES, LogAppend, Run
 from playcast.storage.database import migrate, opened
 from runner.bus import LocalBus, Topic
 from runner.engine import Engine
@@ -114,7 +114,7 @@ async def test_chunks_and_offset_are_stored_together_or_not_at_all(empty: None) 
     runs = [Run(0, 1, b"\0one\n", now), Run(5, 2, b"\xfftwo\n", now)]
 
     other = await a_job(status=JobStatus.RUNNING)
-    both = [Further(job, runs, 10, 2), Further(other, [Run(0, 1, b"other\n", now)], 6, 1)]
+    both = [LogAppend(job, runs, 10, 2), LogAppend(other, [Run(0, 1, b"other\n", now)], 6, 1)]
 
     assert await LogChunk.append(both) == {job.id, other.id}
     # The same once more, as after a commit whose answer was lost; and with a claim that is no longer ours.
@@ -122,8 +122,8 @@ async def test_chunks_and_offset_are_stored_together_or_not_at_all(empty: None) 
     stale = await ProvisionJob.get(id=job.id)
     other.log_size = 6
     await ProvisionJob.filter(id=job.id).update(fence=job.fence + 1)
-    late = Further(stale, [Run(10, 3, b"late\n", now)], 15, 3)
-    assert await LogChunk.append([late, Further(other, [Run(6, 2, b"more\n", now)], 11, 2)]) == {other.id}
+    late = LogAppend(stale, [Run(10, 3, b"late\n", now)], 15, 3)
+    assert await LogChunk.append([late, LogAppend(other, [Run(6, 2, b"more\n", now)], 11, 2)]) == {other.id}
 
     assert [run.data for run in await LogChunk.between(other.id, 0, 100)] == [b"other\n", b"more\n"]
     assert await LogChunk.between(job.id, 0, 100) == runs
@@ -302,7 +302,7 @@ async def test_what_other_processes_stored_is_taken_by_one_statement(
     with shelf.followed(jobs[0].id), shelf.followed(jobs[1].id):
         for job in jobs:
             assert await shelf.job(job.id) is not None
-        stored = [Further(job, [Run(4, 2, b"two\n", now), Run(8, 3, b"three\n", now)], 14, 4) for job in jobs]
+        stored = [LogAppend(job, [Run(4, 2, b"two\n", now), Run(8, 3, b"three\n", now)], 14, 4) for job in jobs]
         assert await LogChunk.append(stored) == {job.id for job in jobs}
         asked, after = [], LogChunk.after
 
@@ -323,7 +323,7 @@ async def test_what_other_processes_stored_is_taken_by_one_statement(
         # More than one look takes: whoever reads on finds all of it.
         jobs[0].log_size = 14
         far = [Run(14, 5, long, now), Run(14 + MAX_BYTES, 5, b"end\n", now)]
-        assert await LogChunk.append([Further(jobs[0], far, 18 + MAX_BYTES, 5)])
+        assert await LogChunk.append([LogAppend(jobs[0], far, 18 + MAX_BYTES, 5)])
         await shelf.moved({jobs[0].id})
         piece = await shelf.piece(jobs[0].id, 14 + MAX_BYTES)
         assert piece is not None
@@ -343,7 +343,7 @@ async def test_readers_look_for_themselves_if_nothing_could_be_taken(
     monkeypatch.setattr(LogChunk, "after", away)
     with shelf.followed(job.id):
         assert await shelf.job(job.id) is not None
-        assert await LogChunk.append([Further(job, [Run(4, 2, b"two\n", now)], 8, 2)])
+        assert await LogChunk.append([LogAppend(job, [Run(4, 2, b"two\n", now)], 8, 2)])
         assert await shelf.piece(job.id, 4) is None
         with pytest.raises(OSError, match="away"):
             await shelf.moved({job.id})

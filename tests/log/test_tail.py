@@ -19,7 +19,7 @@ from runner.job_dir import JobDir
 from runner.log import growth_watch
 from runner.log.appender import Appender
 from runner.log.cutting import lines_end, text_end
-from runner.log.read_buffer import Held
+from runner.log.read_buffer import ReadBuffer
 from runner.log.shelf import Shelf
 from runner.log.tail import READ_BYTES, FenceLost, Tail
 from tests.support.locking import job_row
@@ -66,7 +66,7 @@ def a_tail(tmp_path: Path, job: ProvisionJob) -> Tail:
     return Tail(job, JobDir(tmp_path, job.id), LocalBus(), Shelf(), Appender())
 
 
-def read(held: Held, data: bytes) -> None:
+def read(held: ReadBuffer, data: bytes) -> None:
     """Put bytes into the buffer as a read of the file does."""
     held.room[: len(data)] = data
     held.filled(len(data))
@@ -74,7 +74,7 @@ def read(held: Held, data: bytes) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(PARTS)), st.booleans(), st.booleans())))
 def test_chunks_are_bounded_and_joined_are_the_log(pieces: list[tuple[str, bool, bool]]) -> None:
-    held, chunks = Held(READ_BYTES), list[bytes]()
+    held, chunks = ReadBuffer(READ_BYTES), list[bytes]()
 
     for name, late, more in pieces:
         text = PARTS[name]
@@ -93,7 +93,7 @@ def test_chunks_are_bounded_and_joined_are_the_log(pieces: list[tuple[str, bool,
 
 @given(st.lists(st.binary(), max_size=20), st.data())
 def test_bytes_that_are_no_text_are_kept_as_they_are(pieces: list[bytes], data: st.DataObject) -> None:
-    held, chunks = Held(READ_BYTES), list[bytes]()
+    held, chunks = ReadBuffer(READ_BYTES), list[bytes]()
 
     for piece in pieces:
         read(held, piece)

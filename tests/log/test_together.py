@@ -2,8 +2,8 @@
 
 import asyncio
 
-from runner.lru import Recent
-from runner.single_flight import Together
+from runner.lru import ByteLru
+from runner.single_flight import SingleFlight
 
 
 async def test_an_answer_is_never_older_than_its_question() -> None:
@@ -16,7 +16,7 @@ async def test_an_answer_is_never_older_than_its_question() -> None:
         await release.wait()
         return number
 
-    together = Together(look)
+    together = SingleFlight(look)
     first = asyncio.create_task(together.ask("a"))
     await asyncio.sleep(0)
     later = [asyncio.create_task(together.ask("a")) for _ in range(10)]
@@ -39,14 +39,14 @@ async def test_a_look_that_fails_is_done_again_for_the_next() -> None:
             raise OSError("away")
         return looks
 
-    together = Together(look)
+    together = SingleFlight(look)
     found = await asyncio.gather(*(together.ask("a") for _ in range(3)), return_exceptions=True)
 
     assert (str(found[0]), found[1:]) == ("away", [2, 2])
 
 
 def test_what_was_used_last_is_kept() -> None:
-    recent: Recent[str, bytes] = Recent(10, len)
+    recent: ByteLru[str, bytes] = ByteLru(10, len)
     recent.put("a", b"aaaa")
     recent.put("b", b"bbbb")
     assert recent.get("a") == b"aaaa"

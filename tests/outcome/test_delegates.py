@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from runner.outcome.findings import Findings, Told
+from runner.outcome.findings import EventSummary, Findings
 from runner.outcome.judge import judge
 
 HOSTS = {"srv-1": "web", "srv-2": "balancer", "srv-3": "store"}
@@ -17,7 +17,7 @@ WRONG = f"{SSH}Permission denied, please try again."
 
 def message(status: str, said: str, **details: object) -> str | None:
     """What a job says in which this happened on the server `web`."""
-    told = Told()
+    told = EventSummary()
     event: Mapping[str, object] = {"kind": "host", "host": "srv-1", "status": status, "task": "T", "message": said}
     told.take({**event, **details})
     recap = {"srv-1": {**NOTHING, status.lower(): 1}, "srv-2": {**NOTHING, "ok": 1}, "srv-3": {**NOTHING, "ok": 1}}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runner.outcome.findings import Told
+from runner.outcome.findings import EventSummary
 from runner.outcome.wording import failed
 from runner.programs.ansible_hooks import PLUGINS
 
@@ -58,7 +58,7 @@ def facts(**failures: dict[str, Any]) -> dict[str, Any]:
 def told(result: dict[str, Any], **becomes: str) -> str:
     """What the job says of a server where a task gave this result."""
     event = {"kind": "host", "host": "srv-1", "status": "FAILED", "task": "T", **becomes}
-    findings = Told()
+    findings = EventSummary()
     findings.take(json.loads(json.dumps({**event, "message": results.message(result)})))
     return failed(findings.failed["srv-1"], "deploy").after.removeprefix(' at "T": ')
 

@@ -10,7 +10,7 @@ import pytest
 
 from models import Server
 from runner.job_dir import JobDir
-from runner.outcome.findings import Told
+from runner.outcome.findings import EventSummary
 from runner.start.interpreters import KEEP, learn
 from tests.support.api import Api
 from tests.support.sshd import PASSWORD, Sshd
@@ -220,7 +220,7 @@ async def test_another_machine_has_its_own(start: StartApp, change: dict[str, An
 async def test_what_looks_odd_is_not_kept(start: StartApp, given: object, path: str) -> None:
     api = await start()
     await api.create_server(name="web", host="127.0.0.5", credential={"password": PASSWORD})
-    await learn(given, Told(interpreters={"srv-1": path}))
+    await learn(given, EventSummary(interpreters={"srv-1": path}))
     assert await stored() is None
-    await learn({"1": ["127.0.0.5", 22, None]}, Told(interpreters={"srv-1": "/usr/bin/python3"}))
+    await learn({"1": ["127.0.0.5", 22, None]}, EventSummary(interpreters={"srv-1": "/usr/bin/python3"}))
     assert await stored() == "/usr/bin/python3"

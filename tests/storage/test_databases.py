@@ -134,7 +134,7 @@ async def test_a_lost_job_ends_once_and_what_comes_late_is_only_told(fleet: Flee
     assert not await transitions.finish(fleet.engine, running, OUTCOMES[JobStatus.SUCCESS])
     # Its playbook may go on over there.
     assert await fleet.held() == {0: running.id}
-    await asyncio.gather(*(transitions.late(fleet.engine, running, "it ended as SUCCESS") for _ in range(4)))
+    await asyncio.gather(*(transitions.add_late_result(fleet.engine, running, "it ended as SUCCESS") for _ in range(4)))
     row = await ProvisionJob.get(id=running.id)
     assert (row.status, row.failure_reason, row.fence) == (JobStatus.ERROR, FailureReason.WORKER_LOST, 2)
     silence = "the worker w1 was not heard of for 15 seconds; nobody knows how the job ended"

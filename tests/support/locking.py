@@ -9,7 +9,7 @@ from typing import Any
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models import FailureReason, JobStatus, LogChunk, ProvisionJob, Server, ServerLock
-from models.chunk import Further, Run
+from models.chunk import LogAppend, Run
 from playcast import settings
 from playcast.app import make_engine
 from playcast.storage.database import migrate, opened
@@ -114,7 +114,7 @@ async def job_row(status: JobStatus, **given: Any) -> ProvisionJob:
 
 async def append_runs(job: ProvisionJob, runs: Sequence[Run], size: int, lines: int) -> bool:
     """Store chunks of one log, which then comes to that size; whether it was ours to store."""
-    return await LogChunk.append([Further(job, runs, size, lines)]) == {job.id}
+    return await LogChunk.append([LogAppend(job, runs, size, lines)]) == {job.id}
 
 
 @dataclass
