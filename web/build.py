@@ -116,9 +116,10 @@ def build() -> None:
 
 
 def check() -> None:
-    """Hold the types of the page against each other and against `schema.graphql`."""
+    """Hold the page against its rules, its types against each other and against `schema.graphql`."""
     with _alone():
         node = _prepared()
+        _run(node, "node_modules/oxlint/bin/oxlint", "--quiet")
         _run(node, "codegen.mjs")
         _run(node, "node_modules/typescript/bin/tsc")
 

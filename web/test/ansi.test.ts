@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pieces, plain } from '../src/log/ansi';
-import { coloured } from '../src/log/hue';
+import { coloured } from '../src/log/ansible-colours';
 
 const looks = (line: string): [string, string][] => pieces(line).map(({ text, look }) => [text, look]);
 

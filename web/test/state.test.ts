@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JobRowFragment, JobStatus, ServerDetailsFragment } from '../src/generated/operations';
 import { draftOf, inputOf } from '../src/state/draft';
-import { JobList } from '../src/state/joblist';
+import { JobList } from '../src/state/job-list';
 import { href, parse } from '../src/state/route';
 import { ANY, NotJson, type RecipeInput, variablesOf } from '../src/state/values';
 import { preferred } from '../src/words/language';

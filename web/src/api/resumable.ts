@@ -46,67 +46,94 @@ export function resumable<Item extends Step>(
   sink: Sink<Item>,
   again: Again = (action, milliseconds) => void setTimeout(action, milliseconds),
 ): () => void {
-  // graphql-ws sends this very object again after a reconnect, so moving `after` is all it takes to resume.
-  const variables = { jobId: stream.jobId, after: stream.after };
-  let stopped = false;
-  let ended = false;
-  let repairs = 0;
-  let cancel = () => {};
+  const subscription = new Resumable(client, stream, sink, again);
+  subscription.start();
+  return () => subscription.stop();
+}
 
-  const take = (item: Item): boolean => {
-    const strayed = item.after !== undefined && variables.after !== null && item.after !== variables.after;
-    if (strayed && repairs < MOST_REPAIRS) return false;
-    if (strayed) sink.lost?.();
-    repairs = 0;
-    variables.after = item.cursor;
-    ended = item.end;
-    sink.next(item);
-    return true;
-  };
-  const refused = (errors: readonly Refusal[]): void => {
-    if (errors.some((error) => PASSING.has(String(error.extensions?.['code'])))) again(start, PAUSE_MS);
-    else sink.failed(errors.map((error) => error.message).join('; '));
-  };
-  const start = (): void => {
-    if (stopped) return;
+class Resumable<Item extends Step> {
+  /** graphql-ws sends this very object again after a reconnect, so moving `after` is all it takes to resume. */
+  private readonly variables: { jobId: string; after: string | null };
+  private stopped = false;
+  private ended = false;
+  private repairs = 0;
+  private cancel = (): void => {};
+
+  constructor(
+    private readonly client: Pick<Client, 'subscribe'>,
+    private readonly stream: Stream<Item>,
+    private readonly sink: Sink<Item>,
+    private readonly again: Again,
+  ) {
+    this.variables = { jobId: stream.jobId, after: stream.after };
+  }
+
+  start(): void {
+    if (this.stopped) return;
     let current = true;
     const leave = (): void => {
       current = false;
       unsubscribe();
     };
-    const unsubscribe = client.subscribe<unknown>(
-      { query: stream.operation.toString(), variables },
+    const unsubscribe = this.client.subscribe<unknown>(
+      { query: this.stream.operation.toString(), variables: this.variables },
       {
-        next: ({ data, errors }) => {
-          if (!current) return;
-          if (errors?.length || !data) {
-            leave();
-            refused(errors ?? []);
-          } else if (!take(stream.read(data as never))) {
-            repairs += 1;
-            sink.gap?.();
-            leave();
-            again(start, repairs > 1 ? PAUSE_MS : 0);
-          }
-        },
-        error: (problem) => {
-          if (!current) return;
-          // The server found the operation wrong; anything else is a connection, which may come back.
-          if (Array.isArray(problem)) refused(problem as Refusal[]);
-          else again(start, PAUSE_MS);
-        },
-        complete: () => {
-          if (!current || stopped) return;
-          if (ended) sink.done();
-          else again(start, PAUSE_MS);
-        },
+        next: ({ data, errors }) => void (current && this.take(data, errors ?? [], leave)),
+        error: (problem) => void (current && this.broken(problem)),
+        complete: () => void (current && this.complete()),
       },
     );
-    cancel = leave;
-  };
-  start();
-  return () => {
-    stopped = true;
-    cancel();
-  };
+    this.cancel = leave;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancel();
+  }
+
+  private startLater(milliseconds: number): void {
+    this.again(() => this.start(), milliseconds);
+  }
+
+  private take(data: unknown, errors: readonly Refusal[], leave: () => void): void {
+    if (errors.length > 0 || !data) {
+      leave();
+      this.refused(errors);
+    } else if (!this.pass(this.stream.read(data as never))) {
+      this.repairs += 1;
+      this.sink.gap?.();
+      leave();
+      this.startLater(this.repairs > 1 ? PAUSE_MS : 0);
+    }
+  }
+
+  /** Hands an item on; false if it does not follow the last one, and may when the stream is asked for again. */
+  private pass(item: Item): boolean {
+    const { after } = this.variables;
+    const strayed = item.after !== undefined && after !== null && item.after !== after;
+    if (strayed && this.repairs < MOST_REPAIRS) return false;
+    if (strayed) this.sink.lost?.();
+    this.repairs = 0;
+    this.variables.after = item.cursor;
+    this.ended = item.end;
+    this.sink.next(item);
+    return true;
+  }
+
+  private refused(errors: readonly Refusal[]): void {
+    if (errors.some((error) => PASSING.has(String(error.extensions?.['code'])))) this.startLater(PAUSE_MS);
+    else this.sink.failed(errors.map((error) => error.message).join('; '));
+  }
+
+  /** The server found the operation wrong; anything else is a connection, which may come back. */
+  private broken(problem: unknown): void {
+    if (Array.isArray(problem)) this.refused(problem as Refusal[]);
+    else this.startLater(PAUSE_MS);
+  }
+
+  private complete(): void {
+    if (this.stopped) return;
+    if (this.ended) this.sink.done();
+    else this.startLater(PAUSE_MS);
+  }
 }

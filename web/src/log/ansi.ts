@@ -5,6 +5,7 @@ export interface Piece {
 }
 
 // CSI … final byte, and OSC … terminator: whatever they ask for, they are no text.
+// oxlint-disable-next-line no-control-regex
 const SEQUENCE = /\x1b(?:\[([0-9;:]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])/g;
 const PLAIN = { colour: '', bold: false, faint: false, underlined: false };
 type Look = typeof PLAIN;

@@ -1,5 +1,5 @@
 import type { JobEventsSubscription } from '../generated/operations';
-import { lastAtMost } from './ascending';
+import { lastAtMost } from './binary-search';
 import { type Range, Rows } from './rows';
 import { Times } from './times';
 

@@ -1,5 +1,5 @@
 import { type Piece, pieces } from './ansi';
-import { coloured } from './hue';
+import { coloured } from './ansible-colours';
 
 /** Characters of a line that are put on a row; the rest is in the panel. */
 export const ROW_CHARS = 2_000;

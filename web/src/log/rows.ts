@@ -1,4 +1,4 @@
-import { lastAtMost } from './ascending';
+import { lastAtMost } from './binary-search';
 
 /** Lines from `first` up to, not with, `stop`; Infinity is the end of a log that may still grow. */
 export interface Range {

@@ -1,4 +1,4 @@
-import { lastAtMost } from './ascending';
+import { lastAtMost } from './binary-search';
 
 /** One piece of log as the server sends it. */
 export interface Chunk {

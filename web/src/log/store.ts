@@ -1,4 +1,4 @@
-import { lastAtMost } from './ascending';
+import { lastAtMost } from './binary-search';
 import { type Chunk, Segment } from './segment';
 import { Times } from './times';
 

@@ -1,4 +1,4 @@
-import { lastAtMost } from './ascending';
+import { lastAtMost } from './binary-search';
 
 /** When lines came: one entry for each second in which any did. */
 export class Times {

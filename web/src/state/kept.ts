@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { usePlaycast } from './playcast';
+import { usePlaycast } from './context';
 
 /** A value that outlives its view: it is there again when the reader comes back, until the page is closed or signed out of. */
 export function useKept<Value>(name: string, first: Value): [Value, (change: Partial<Value>) => void] {

@@ -1,6 +1,6 @@
 import type { RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { JobLog } from './joblog';
+import type { JobLog } from './job-log';
 
 type Press = (log: JobLog) => void;
 

@@ -1,7 +1,7 @@
 import { RunDocument } from '../generated/operations';
-import { useDoing } from './asked';
+import { useMutation } from './queries';
 import { useKept } from './kept';
-import { onceKey } from './once';
+import { idempotencyKey } from './idempotency-key';
 import { type RecipeInput, type Values, variablesOf } from './values';
 
 /** What is to be run, and where, as far as it has been chosen. */
@@ -28,13 +28,13 @@ interface Recipe {
 /** Sends an order; one that is sent again before an answer has come is still one job. */
 export function useSend(order: Order, change: (change: Partial<Order>) => void) {
   const [once, keep] = useKept('once', { what: '', key: '' });
-  const doing = useDoing(RunDocument);
+  const doing = useMutation(RunDocument);
   /** The number of the new job; null if it was refused. Raises NotJson. */
   const send = async (recipe: Recipe): Promise<number | null> => {
     const given = variablesOf(recipe.inputs, order.values);
     const extraVars = Object.keys(given).length > 0 ? given : null;
     const input = { recipe: recipe.name, serverIds: [...order.picked], extraVars, check: order.check, diff: order.diff };
-    const mine = onceKey(once, input);
+    const mine = idempotencyKey(once, input);
     keep(mine);
     const job = (await doing.go({ input: { ...input, idempotencyKey: mine.key } }))?.runProvision.job;
     if (!job) return null;

@@ -1,6 +1,6 @@
 import { ask } from '../api/ask';
 import { type ServerRowFragment, ServersDocument, type ServersQuery } from '../generated/operations';
-import { type Asked, useRead } from './asked';
+import { type QueryResult, useRequest } from './queries';
 
 /** As many as the server gives at once. */
 const PAGE = 100;
@@ -12,8 +12,8 @@ export interface Servers {
 }
 
 /** The first pages of the servers whose names hold a text. All of them are asked for anew with `again`. */
-export function useServers(find: string, pages: number): Asked<Servers> {
-  return useRead(JSON.stringify([find, pages]), () => read(find, pages));
+export function useServers(find: string, pages: number): QueryResult<Servers> {
+  return useRequest(JSON.stringify([find, pages]), () => read(find, pages));
 }
 
 async function read(find: string, pages: number): Promise<Servers> {

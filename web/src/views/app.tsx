@@ -2,17 +2,17 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Socket } from '../api/socket';
 import { signOut } from '../api/ask';
 import { ViewerDocument } from '../generated/operations';
-import { useAsked } from '../state/asked';
-import { Context, usePlaycast } from '../state/playcast';
+import { useQuery } from '../state/queries';
+import { Context, usePlaycast } from '../state/context';
 import { href, useRoute } from '../state/route';
-import { useLink } from '../state/told';
+import { useLink } from '../state/subscriptions';
 import { type Language, LANGUAGES, localeOf, preferred, remember, remembered } from '../words/language';
 import { JobView } from './job';
 import { JobsView } from './jobs';
 import { RecipesView, RecipeView } from './recipes';
 import { ServerView } from './server';
 import { ServersView } from './servers';
-import { SignIn } from './signin';
+import { SignIn } from './sign-in';
 
 export function App({ socket }: { socket: Socket }) {
   const [language, setLanguage] = useState<Language>(() => preferred(remembered(), navigator.languages));
@@ -80,7 +80,7 @@ function Top({ choose, locked, lock }: { choose: (next: Language) => void; locke
 /** Only who signed in with a token can sign out. */
 function SignOut({ lock }: { lock: () => void }) {
   const { words, socket, kept } = usePlaycast();
-  const { data } = useAsked(ViewerDocument, {});
+  const { data } = useQuery(ViewerDocument, {});
   if (data === null || data.viewer.name === 'local') return null;
   const leave = async (): Promise<void> => {
     await signOut();

@@ -1,10 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { type RecipeFormFragment, RecipesDocument } from '../generated/operations';
-import { useAsked } from '../state/asked';
+import { useQuery } from '../state/queries';
 import { firstOnly, useArmed } from '../state/clicks';
 import { type Order, useSend } from '../state/order';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 import { href } from '../state/route';
 import { NotJson } from '../state/values';
 import { Inputs } from './inputs';
@@ -27,7 +27,7 @@ interface Props {
 /** Choose a recipe and start it on the picked servers. The bar with the button stays in sight, however long the list. */
 export function Configure({ order, change, preset, shown, children }: Props) {
   const words = useWords().servers;
-  const asked = useAsked(RecipesDocument, {});
+  const asked = useQuery(RecipesDocument, {});
   const { send, busy, refusals } = useSend(order, change);
   const [problem, setProblem] = useState<string | null>(null);
   const recipes = asked.data?.recipes ?? [];

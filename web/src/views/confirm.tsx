@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useArmed } from '../state/clicks';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 import { Refusals } from './notice';
 
 interface Question {

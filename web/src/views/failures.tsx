@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Cause, NameOf, Said } from '../log/causes';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 
 /** Servers of one cause that are named before the rest is asked for. */
 const NAMED = 5;

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { JobDetailsFragment } from '../generated/operations';
-import { useWords } from '../state/playcast';
-import { isFinal } from '../state/stage';
+import { useWords } from '../state/context';
+import { isFinal } from '../state/job-status';
 
 const COUNTS = ['ok', 'changed', 'failed', 'unreachable', 'skipped', 'rescued', 'ignored'] as const;
 const BAD: ReadonlySet<string> = new Set(['failed', 'unreachable']);

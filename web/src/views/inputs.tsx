@@ -1,4 +1,4 @@
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 import { ANY, type RecipeInput, type Values } from '../state/values';
 
 interface Props {

@@ -2,16 +2,16 @@ import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { JobChangedDocument, type JobDetailsFragment, JobDocument } from '../generated/operations';
 import { beyond, causes, type NameOf } from '../log/causes';
-import { useAsked } from '../state/asked';
-import { useJobLog } from '../state/joblog';
-import { useWords } from '../state/playcast';
+import { useQuery } from '../state/queries';
+import { useJobLog } from '../state/job-log';
+import { useWords } from '../state/context';
 import { href } from '../state/route';
-import { isFinal } from '../state/stage';
-import { useTold } from '../state/told';
+import { isFinal } from '../state/job-status';
+import { useSubscription } from '../state/subscriptions';
 import { Failures } from './failures';
 import { Hosts } from './hosts';
-import { Actions } from './jobactions';
-import { type Choices, LogPane } from './logpane';
+import { Actions } from './job-actions';
+import { type Choices, LogPane } from './log-pane';
 import { Pending } from './notice';
 import { DryRun, Status } from './status';
 import { Duration, Instant } from './time';
@@ -19,10 +19,10 @@ import { Duration, Instant } from './time';
 export function JobView({ number, line }: { number: number; line: number | null }) {
   const words = useWords();
   const id = String(number);
-  const asked = useAsked(JobDocument, { id });
+  const asked = useQuery(JobDocument, { id });
   const [told, setTold] = useState<JobDetailsFragment | null>(null);
   const job = told ?? asked.data?.job ?? null;
-  useTold(JobChangedDocument, { ids: [id] }, ({ jobUpdated }) => setTold(jobUpdated), job !== null && !isFinal(job.status));
+  useSubscription(JobChangedDocument, { ids: [id] }, ({ jobUpdated }) => setTold(jobUpdated), job !== null && !isFinal(job.status));
   useTitle(job);
   if (job !== null) return <KnownJob job={job} line={line} />;
   return asked.data ? <p class="hint">{words.common.none_found}</p> : <Pending of={asked} />;
@@ -36,7 +36,9 @@ function KnownJob({ job, line }: { job: JobDetailsFragment; line: number | null 
   const nameOf: NameOf = (host) => names.get(host) ?? host;
   const log = useJobLog(room, {
     ...chosen,
-    ...{ job, line, names },
+    job,
+    line,
+    names,
     readAll: () => choose({ all: true }),
     anyHost: () => choose({ host: null }),
   });

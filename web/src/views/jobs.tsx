@@ -1,11 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import { type JobFilter, type JobRowFragment, JobsChangedDocument, JobsDocument, type JobStatus, RecipesDocument } from '../generated/operations';
-import { useAsked } from '../state/asked';
-import { JobList } from '../state/joblist';
-import { useWords } from '../state/playcast';
+import { useQuery } from '../state/queries';
+import { JobList } from '../state/job-list';
+import { useWords } from '../state/context';
 import { href } from '../state/route';
-import { useSettled } from '../state/settled';
-import { useComeback, useTold } from '../state/told';
+import { useDebounced } from '../state/debounce';
+import { useReconnect, useSubscription } from '../state/subscriptions';
 import { Pending } from './notice';
 import { Status } from './status';
 import { Duration, Instant } from './time';
@@ -17,8 +17,8 @@ export function JobsView() {
   const words = useWords();
   const [status, setStatus] = useState<JobStatus | ''>('');
   const [recipe, setRecipe] = useState('');
-  const wanted = useSettled(recipe.trim());
-  const recipes = useAsked(RecipesDocument, {}).data?.recipes ?? [];
+  const wanted = useDebounced(recipe.trim());
+  const recipes = useQuery(RecipesDocument, {}).data?.recipes ?? [];
   const filter: JobFilter = { ...(status && { status: [status] }), ...(wanted && { recipe: wanted }) };
   return (
     <>
@@ -55,12 +55,12 @@ export function Jobs({ filter, none }: { filter: JobFilter; none?: string }) {
   const words = useWords();
   const [list, setList] = useState(() => new JobList(filter));
   const [after, setAfter] = useState<string | null>(null);
-  const asked = useAsked(JobsDocument, { first: PAGE, after, filter });
-  useTold(JobsChangedDocument, {}, ({ jobUpdated }) => setList((before) => before.changed(jobUpdated)));
+  const asked = useQuery(JobsDocument, { first: PAGE, after, filter });
+  useSubscription(JobsChangedDocument, {}, ({ jobUpdated }) => setList((before) => before.changed(jobUpdated)));
   useEffect(() => {
     if (asked.data) setList((before) => before.found(asked.data?.jobs.nodes ?? []));
   }, [asked.data]);
-  useComeback(() => {
+  useReconnect(() => {
     // The newest jobs, of which some may have ended.
     setAfter(null);
     asked.again();

@@ -1,5 +1,5 @@
 import type { Draft, Login as Kind } from '../state/draft';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 
 const KINDS: readonly Kind[] = ['password', 'privateKey', 'keyFile', 'local'];
 

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
-import type { Asked } from '../state/asked';
-import { useWords } from '../state/playcast';
+import type { QueryResult } from '../state/queries';
+import { useWords } from '../state/context';
 
 /** Something went wrong, and is said at once. */
 export function Trouble({ children }: { children: ComponentChildren }) {
@@ -23,7 +23,7 @@ export function Refusals({ of }: { of: readonly string[] }) {
 }
 
 /** What stands in the place of an answer that is not there. */
-export function Pending({ of }: { of: Asked<unknown> }) {
+export function Pending({ of }: { of: QueryResult<unknown> }) {
   const words = useWords().common;
   if (of.trouble === null) {
     return of.data === null ? (

@@ -1,6 +1,6 @@
 import { RecipeDocument, RecipesDocument } from '../generated/operations';
-import { useAsked } from '../state/asked';
-import { useWords } from '../state/playcast';
+import { useQuery } from '../state/queries';
+import { useWords } from '../state/context';
 import { href } from '../state/route';
 import type { RecipeInput } from '../state/values';
 import { Jobs } from './jobs';
@@ -8,7 +8,7 @@ import { Pending } from './notice';
 
 export function RecipesView() {
   const words = useWords();
-  const asked = useAsked(RecipesDocument, {});
+  const asked = useQuery(RecipesDocument, {});
   return (
     <>
       <h1>{words.nav.recipes}</h1>
@@ -31,10 +31,44 @@ function presetOf({ default: preset, secret }: RecipeInput): string | null {
   return typeof preset === 'string' ? preset : JSON.stringify(preset);
 }
 
+function Inputs({ inputs }: { inputs: readonly RecipeInput[] }) {
+  const words = useWords();
+  return (
+    <div class="wide">
+      <table>
+        <caption class="unseen">{words.servers.inputs}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{words.recipe.input}</th>
+            <th scope="col">{words.recipe.type}</th>
+            <th scope="col">{words.recipe.preset}</th>
+            <th scope="col">{words.recipe.meaning}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {inputs.map((input) => (
+            <tr>
+              <th scope="row">{input.name}</th>
+              <td>
+                {input.type} {input.secret && words.recipe.secret}
+              </td>
+              <td>{presetOf(input) ?? (input.required ? words.servers.required : '')}</td>
+              <td>
+                {input.description}
+                {input.choices && <span class="hint"> {words.recipe.choices(input.choices.map(String))}</span>}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 /** What a recipe takes, and its past runs. */
 export function RecipeView({ name }: { name: string }) {
   const words = useWords();
-  const asked = useAsked(RecipeDocument, { name });
+  const asked = useQuery(RecipeDocument, { name });
   const recipe = asked.data?.recipe;
   return (
     <>
@@ -49,36 +83,7 @@ export function RecipeView({ name }: { name: string }) {
       <Pending of={asked} />
       {asked.data && !recipe && <p class="hint">{words.common.none_found}</p>}
       {recipe?.description && <p>{recipe.description}</p>}
-      {recipe && recipe.inputs.length > 0 && (
-        <div class="wide">
-          <table>
-            <caption class="unseen">{words.servers.inputs}</caption>
-            <thead>
-              <tr>
-                <th scope="col">{words.recipe.input}</th>
-                <th scope="col">{words.recipe.type}</th>
-                <th scope="col">{words.recipe.preset}</th>
-                <th scope="col">{words.recipe.meaning}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {recipe.inputs.map((input) => (
-                <tr>
-                  <th scope="row">{input.name}</th>
-                  <td>
-                    {input.type} {input.secret && words.recipe.secret}
-                  </td>
-                  <td>{presetOf(input) ?? (input.required ? words.servers.required : '')}</td>
-                  <td>
-                    {input.description}
-                    {input.choices && <span class="hint"> {words.recipe.choices(input.choices.map(String))}</span>}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      {recipe && recipe.inputs.length > 0 && <Inputs inputs={recipe.inputs} />}
       <h2>{words.jobs.title}</h2>
       <Jobs filter={{ recipe: name }} />
     </>

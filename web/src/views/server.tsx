@@ -6,11 +6,11 @@ import {
   type ServerDetailsFragment,
   UpdateServerDocument,
 } from '../generated/operations';
-import { useAsked, useDoing } from '../state/asked';
+import { useQuery, useMutation } from '../state/queries';
 import { firstOnly } from '../state/clicks';
 import { type Draft, draftOf, inputOf } from '../state/draft';
 import { useOrder } from '../state/order';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 import { href } from '../state/route';
 import { NotJson } from '../state/values';
 import { Confirm } from './confirm';
@@ -25,7 +25,7 @@ export function ServerView({ id }: { id: string | null }) {
 
 function KnownServer({ id }: { id: string }) {
   const words = useWords();
-  const asked = useAsked(ServerDocument, { id });
+  const asked = useQuery(ServerDocument, { id });
   const server = asked.data?.server;
   if (!server) return asked.data ? <p class="hint">{words.common.none_found}</p> : <Pending of={asked} />;
   return (
@@ -77,8 +77,8 @@ function ServerForm({ server }: { server: ServerDetailsFragment | null }) {
 function useSaving(server: ServerDetailsFragment | null, draft: Draft) {
   const words = useWords();
   const [problem, setProblem] = useState<string | null>(null);
-  const create = useDoing(CreateServerDocument);
-  const update = useDoing(UpdateServerDocument);
+  const create = useMutation(CreateServerDocument);
+  const update = useMutation(UpdateServerDocument);
   const save = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     setProblem(null);
@@ -159,7 +159,7 @@ function HostKey({ draft, set, server }: Part & { server: ServerDetailsFragment 
 
 function Remove({ server }: { server: ServerDetailsFragment }) {
   const words = useWords().server;
-  const remove = useDoing(DeleteServerDocument);
+  const remove = useMutation(DeleteServerDocument);
   const [{ picked }, change] = useOrder();
   const act = async (): Promise<boolean> => {
     if ((await remove.go({ input: { id: server.id } })) === null) return false;

@@ -2,11 +2,11 @@ import { useRef, useState } from 'preact/hooks';
 import { JobsChangedDocument } from '../generated/operations';
 import type { JobStatus, ServerRowFragment } from '../generated/operations';
 import { useOrder } from '../state/order';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 import { href } from '../state/route';
 import { useServers } from '../state/servers';
-import { useSettled, useSoon } from '../state/settled';
-import { useComeback, useTold } from '../state/told';
+import { useDebounced, useThrottled } from '../state/debounce';
+import { useReconnect, useSubscription } from '../state/subscriptions';
 import { Configure, FORM } from './configure';
 import { Pending } from './notice';
 import { DryRun, Status } from './status';
@@ -18,7 +18,7 @@ export function ServersView({ recipe }: { recipe: string | null }) {
     common: { more, noneFits },
   } = useWords();
   const [find, setFind] = useState('');
-  const wanted = useSettled(find);
+  const wanted = useDebounced(find);
   const [pages, setPages] = useState(1);
   const asked = useServers(wanted, pages);
   const [order, change] = useOrder();
@@ -53,14 +53,14 @@ export function ServersView({ recipe }: { recipe: string | null }) {
 
 /** Reads the list again when a job takes another state. */
 function useNews(again: () => void): void {
-  const soon = useSoon(again);
+  const soon = useThrottled(again);
   // Progress is told much more often than states, and says nothing here.
   const states = useRef(new Map<string, JobStatus>());
-  useTold(JobsChangedDocument, {}, ({ jobUpdated: { id, status } }) => {
+  useSubscription(JobsChangedDocument, {}, ({ jobUpdated: { id, status } }) => {
     if (states.current.get(id) !== status) soon();
     states.current.set(id, status);
   });
-  useComeback(soon);
+  useReconnect(soon);
 }
 
 interface TableProps {
@@ -80,7 +80,10 @@ function Table({ servers, picked, pick }: TableProps) {
   // Picks stay while the list shows others.
   const toggleAll = (): void => {
     const next = new Set(picked);
-    for (const { id } of servers) every ? next.delete(id) : next.add(id);
+    for (const { id } of servers) {
+      if (every) next.delete(id);
+      else next.add(id);
+    }
     pick(next);
   };
   return (

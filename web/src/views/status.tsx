@@ -1,5 +1,5 @@
 import type { JobFailureReason, JobStatus } from '../generated/operations';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 
 interface Job {
   status: JobStatus;

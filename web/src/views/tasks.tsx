@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { JobLog } from '../state/joblog';
-import { useWords } from '../state/playcast';
+import type { JobLog } from '../state/job-log';
+import { useWords } from '../state/context';
 import { seconds } from './time';
 
 /** How long each task took, with the way to its line. */

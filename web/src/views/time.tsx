@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { serverNow } from '../api/clock';
-import { usePlaycast } from '../state/playcast';
+import { usePlaycast } from '../state/context';
 
 /** An instant in the reader's language and time zone. */
 export function Instant({ at }: { at: string }) {

@@ -5,7 +5,7 @@ import type { Choice } from '../log/outline';
 import type { Rows } from '../log/rows';
 import type { Search } from '../log/search';
 import { LogView, READER } from '../log/view';
-import { usePlaycast } from './playcast';
+import { usePlaycast } from './context';
 import { href } from './route';
 import { useSearch } from './search';
 
@@ -76,9 +76,10 @@ export function useJobLog(room: RefObject<HTMLDivElement | null>, wanted: Wanted
   const failures = told.failures.map((failure) => failure.line).filter((one) => isShown(follower, one, host));
   const finds = found.search?.lines.filter((one) => isShown(follower, one, host)) ?? [];
   useLanding(follower, wanted, goTo, show);
+  const shown = { follower, view: view.current, follow, folded, fold, line, goTo, show, finds, failures: failures.length, opened };
   return {
-    ...{ ...found, follower, follow, folded, fold, line, goTo, show, finds, opened },
-    ...{ view: view.current, failures: failures.length },
+    ...found,
+    ...shown,
     find: (by) => step(finds, line, by, goTo),
     fail: (by) => step(failures, line, by, show),
     walk: (by) => {

@@ -1,16 +1,16 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ask, SignInNeeded } from '../api/ask';
 import type { TypedDocumentString } from '../generated/operations';
-import { usePlaycast } from './playcast';
+import { usePlaycast } from './context';
 
-export interface Asked<Result> {
+export interface QueryResult<Result> {
   data: Result | null;
   trouble: string | null;
   again: () => void;
 }
 
 /** What `read` gives, read anew when `key` changes or `again` is called. */
-export function useRead<Result>(key: string, read: () => Promise<Result>): Asked<Result> {
+export function useRequest<Result>(key: string, read: () => Promise<Result>): QueryResult<Result> {
   const { lock } = usePlaycast();
   const [data, setData] = useState<Result | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
@@ -38,14 +38,14 @@ export function useRead<Result>(key: string, read: () => Promise<Result>): Asked
 }
 
 /** The answer to a query, asked anew when its variables change or `again` is called. */
-export function useAsked<Result, Variables>(
+export function useQuery<Result, Variables>(
   operation: TypedDocumentString<Result, Variables>,
   variables: Variables,
-): Asked<Result> {
-  return useRead(JSON.stringify(variables), () => ask(operation, variables));
+): QueryResult<Result> {
+  return useRequest(JSON.stringify(variables), () => ask(operation, variables));
 }
 
-export interface Doing<Variables, Result> {
+export interface Mutation<Variables, Result> {
   busy: boolean;
   /** Why it did not work. */
   refusals: readonly string[];
@@ -60,9 +60,9 @@ interface Refused {
  * A mutation with its payload, its refusals as sentences, and whether it is under way. Once it has worked it stays busy:
  * what comes of it takes the place of the view, and until then a second click would do it twice.
  */
-export function useDoing<Result extends object, Variables>(
+export function useMutation<Result extends object, Variables>(
   operation: TypedDocumentString<Result, Variables>,
-): Doing<Variables, Result> {
+): Mutation<Variables, Result> {
   const { lock } = usePlaycast();
   const [busy, setBusy] = useState(false);
   const [refusals, setRefusals] = useState<readonly string[]>([]);

@@ -1,9 +1,9 @@
 import { CancelDocument, type JobDetailsFragment, RetryDocument } from '../generated/operations';
-import { useDoing } from '../state/asked';
-import { useOnce } from '../state/once';
-import { useWords } from '../state/playcast';
+import { useMutation } from '../state/queries';
+import { useIdempotencyKey } from '../state/idempotency-key';
+import { useWords } from '../state/context';
 import { href } from '../state/route';
-import { isFinal } from '../state/stage';
+import { isFinal } from '../state/job-status';
 import { Confirm, Names } from './confirm';
 import { DryRun } from './status';
 
@@ -20,7 +20,7 @@ export function Actions({ job }: { job: JobDetailsFragment }) {
 
 function Cancel({ job }: { job: JobDetailsFragment }) {
   const words = useWords().job;
-  const cancel = useDoing(CancelDocument);
+  const cancel = useMutation(CancelDocument);
   const ended = isFinal(job.status);
   return (
     <Confirm
@@ -44,8 +44,8 @@ function Cancel({ job }: { job: JobDetailsFragment }) {
 
 function Again({ job, failed = false }: { job: JobDetailsFragment; failed?: boolean }) {
   const words = useWords().job;
-  const retry = useDoing(RetryDocument);
-  const once = useOnce();
+  const retry = useMutation(RetryDocument);
+  const once = useIdempotencyKey();
   const hosts = failed ? job.hosts.filter((host) => host.failed + host.unreachable > 0) : job.hosts;
   const act = async (): Promise<boolean> => {
     const input = { jobId: job.id, failedHostsOnly: failed };

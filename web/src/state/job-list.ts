@@ -1,5 +1,5 @@
 import type { JobFilter, JobRowFragment } from '../generated/operations';
-import { STAGE } from './stage';
+import { STAGE } from './job-status';
 
 /** Some jobs, newest first, as far as they fit a filter. It does not change; each change gives a new one. */
 export class JobList {

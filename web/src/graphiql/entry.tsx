@@ -2,8 +2,8 @@ import { useEffect, useState } from 'preact/hooks';
 import { address, ask } from '../api/ask';
 import type { Socket } from '../api/socket';
 import { ViewerDocument } from '../generated/operations';
-import { Context } from '../state/playcast';
-import { SignIn } from '../views/signin';
+import { Context } from '../state/context';
+import { SignIn } from '../views/sign-in';
 import { LANGUAGES, preferred, remembered } from '../words/language';
 
 /** Whether the server has sent the browser here from GraphiQL, to sign in and come back. */
@@ -16,7 +16,7 @@ function enter(): void {
 }
 
 /** Signs in, and goes on to GraphiQL. A link from another site brings no cookie along, so there may be one already. */
-export function Door({ socket }: { socket: Socket }) {
+export function SignInForGraphiQL({ socket }: { socket: Socket }) {
   const [locked, setLocked] = useState(false);
   const language = preferred(remembered(), navigator.languages);
   const words = LANGUAGES[language];

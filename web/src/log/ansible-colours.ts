@@ -1,7 +1,7 @@
 import type { Piece } from './ansi';
 
 // What ansible would colour on a terminal. Its log is no terminal, so most logs come plain.
-const HUES: readonly [RegExp, string][] = [
+const COLOURS: readonly [RegExp, string][] = [
   [/^ok: \[/, 'c2'],
   [/^changed: \[/, 'c3'],
   [/^(fatal|failed): \[|^\[?ERROR|^ERROR!/, 'c1'],
@@ -18,6 +18,6 @@ export function coloured(pieces: Piece[]): Piece[] {
   if (only === undefined || others.length > 0 || only.look !== '') return pieces;
   const recap = RECAP.exec(only.text);
   if (recap !== null) return [{ text: only.text, look: recap[2] !== '0' || recap[3] !== '0' ? 'c1' : recap[1] !== '0' ? 'c3' : 'c2' }];
-  const hue = HUES.find(([pattern]) => pattern.test(only.text));
-  return hue === undefined ? pieces : [{ text: only.text, look: hue[1] }];
+  const colour = COLOURS.find(([pattern]) => pattern.test(only.text));
+  return colour === undefined ? pieces : [{ text: only.text, look: colour[1] }];
 }

@@ -3,11 +3,11 @@ import { useRef } from 'preact/hooks';
 import { address } from '../api/ask';
 import type { NameOf } from '../log/causes';
 import type { JobDetailsFragment } from '../generated/operations';
-import type { JobLog } from '../state/joblog';
+import type { JobLog } from '../state/job-log';
 import { useKeys } from '../state/keys';
-import { useWords } from '../state/playcast';
-import { isFinal } from '../state/stage';
-import { LinePanel } from './linepanel';
+import { useWords } from '../state/context';
+import { isFinal } from '../state/job-status';
+import { LinePanel } from './line-panel';
 import { Trouble } from './notice';
 import { Tasks } from './tasks';
 

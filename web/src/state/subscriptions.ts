@@ -1,12 +1,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Link } from '../api/socket';
 import type { TypedDocumentString } from '../generated/operations';
-import { usePlaycast } from './playcast';
+import { usePlaycast } from './context';
 
 const PAUSE_MS = 1_000;
 
 /** What a subscription without cursor sends, for as long as the view is there and it is wanted. */
-export function useTold<Result, Variables>(
+export function useSubscription<Result, Variables>(
   operation: TypedDocumentString<Result, Variables>,
   variables: Variables,
   next: (data: Result) => void,
@@ -49,7 +49,7 @@ export function useLink(): { link: Link; ups: number } {
 }
 
 /** Do something each time that the socket has come up again: what changed between is not told again. */
-export function useComeback(action: () => void): void {
+export function useReconnect(action: () => void): void {
   const { ups } = useLink();
   const seen = useRef(ups);
   useEffect(() => {

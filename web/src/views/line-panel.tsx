@@ -1,6 +1,6 @@
 import type { Follower } from '../log/follower';
 import { parts } from '../log/result';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 
 /** Most lines of one result that are put together. */
 const MOST_LINES = 500;

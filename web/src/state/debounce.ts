@@ -3,7 +3,7 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 const QUIET_MS = 250;
 
 /** A value once it has stayed the same for a moment. */
-export function useSettled<Value>(value: Value): Value {
+export function useDebounced<Value>(value: Value): Value {
   const [settled, setSettled] = useState(value);
   useEffect(() => {
     const timer = setTimeout(() => setSettled(value), QUIET_MS);
@@ -13,7 +13,7 @@ export function useSettled<Value>(value: Value): Value {
 }
 
 /** Do something at most once in a moment, however often it is called for. */
-export function useSoon(action: () => void): () => void {
+export function useThrottled(action: () => void): () => void {
   const latest = useRef(action);
   latest.current = action;
   const timer = useRef<ReturnType<typeof setTimeout> | null>(null);

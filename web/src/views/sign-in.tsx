@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { signIn } from '../api/ask';
-import { useWords } from '../state/playcast';
+import { useWords } from '../state/context';
 import { Trouble } from './notice';
 
 /** Takes the token once. It is kept by the browser in a cookie, not by the page. */
