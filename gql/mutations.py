@@ -1,6 +1,8 @@
 """Mutation: what clients can change. Expected failures come back as `userErrors`."""
 
-from typing import Annotated, TypeVar
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Annotated, ParamSpec, TypeVar
 
 import strawberry
 
@@ -25,6 +27,7 @@ from runner.verbs.servers import create_server, delete_server, update_server
 from runner.verbs.submit import run_provision
 
 T = TypeVar("T")
+P = ParamSpec("P")
 _Input = Annotated[T, strawberry.argument(description="All that the mutation takes.")]
 
 
@@ -88,74 +91,77 @@ class DeleteServerPayload:
     """Why it is still there; else empty."""
 
 
+def user_errors(refusal: Refused) -> list[UserError]:
+    """The problems of a refusal as clients see them."""
+    return [UserError.of(problem) for problem in refusal.problems]
+
+
+def _with_user_errors(resolver: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Answer a refusal with the payload that the resolver is annotated with, and its problems as `userErrors`."""
+    payload = resolver.__annotations__["return"]
+
+    @functools.wraps(resolver)
+    async def resolve(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await resolver(*args, **kwargs)
+        except Refused as refusal:
+            refused: T = payload(user_errors=user_errors(refusal))
+            return refused
+
+    return resolve
+
+
 @strawberry.type
 class Mutation:
     """What clients can change."""
 
     @strawberry.mutation
+    @_with_user_errors
     async def run_provision(self, info: Info, input: _Input[RunProvisionInput]) -> RunProvisionPayload:  # noqa: A002 (the contract's name)
         """Create a job and queue it. Returns as soon as job and queue entry are durable."""
-        try:
-            job = await run_provision(info.context.engine, info.context.viewer, input.order())
-        except Refused as refusal:
-            return RunProvisionPayload(user_errors=user_errors(refusal))
+        job = await run_provision(info.context.engine, info.context.viewer, input.order())
         return RunProvisionPayload(job=ProvisionJob.of(job))
 
     @strawberry.mutation
+    @_with_user_errors
     async def cancel_job(self, info: Info, input: _Input[CancelJobInput]) -> CancelJobPayload:  # noqa: A002 (the contract's name)
         """Ask a pending or running job to stop; idempotent."""
-        try:
-            number = number_of("ProvisionJob", input.job_id, "jobId")
-            job = await cancel_job(info.context.engine, info.context.viewer, number)
-        except Refused as refusal:
-            return CancelJobPayload(user_errors=user_errors(refusal))
+        number = number_of("ProvisionJob", input.job_id, "jobId")
+        job = await cancel_job(info.context.engine, info.context.viewer, number)
         return CancelJobPayload(job=ProvisionJob.of(job))
 
     @strawberry.mutation
+    @_with_user_errors
     async def retry_job(self, info: Info, input: _Input[RetryJobInput]) -> RetryJobPayload:  # noqa: A002 (the contract's name)
         """Create a new job from a finished one: on all its servers, or on those that it has not served."""
-        try:
-            job = await retry_job(
-                info.context.engine,
-                info.context.viewer,
-                number_of("ProvisionJob", input.job_id, "jobId"),
-                failed_hosts_only=bool(input.failed_hosts_only),
-                idempotency_key=input.idempotency_key,
-            )
-        except Refused as refusal:
-            return RetryJobPayload(user_errors=user_errors(refusal))
+        job = await retry_job(
+            info.context.engine,
+            info.context.viewer,
+            number_of("ProvisionJob", input.job_id, "jobId"),
+            failed_hosts_only=bool(input.failed_hosts_only),
+            idempotency_key=input.idempotency_key,
+        )
         return RetryJobPayload(job=ProvisionJob.of(job))
 
     @strawberry.mutation
+    @_with_user_errors
     async def create_server(self, info: Info, input: _Input[CreateServerInput]) -> CreateServerPayload:  # noqa: A002 (the contract's name)
         """Store a new server. Its name must be free."""
-        try:
-            server = await create_server(info.context.engine, info.context.viewer, input.fields())
-        except Refused as refusal:
-            return CreateServerPayload(user_errors=user_errors(refusal))
+        server = await create_server(info.context.engine, info.context.viewer, input.fields())
         return CreateServerPayload(server=Server.of(server))
 
     @strawberry.mutation
+    @_with_user_errors
     async def update_server(self, info: Info, input: _Input[UpdateServerInput]) -> UpdateServerPayload:  # noqa: A002 (the contract's name)
         """Change a server. A new host or port forgets the pinned host key."""
-        try:
-            number = number_of("Server", input.id, "id")
-            server = await update_server(info.context.engine, info.context.viewer, number, input.fields())
-        except Refused as refusal:
-            return UpdateServerPayload(user_errors=user_errors(refusal))
+        number = number_of("Server", input.id, "id")
+        server = await update_server(info.context.engine, info.context.viewer, number, input.fields())
         return UpdateServerPayload(server=Server.of(server))
 
     @strawberry.mutation
+    @_with_user_errors
     async def delete_server(self, info: Info, input: _Input[DeleteServerInput]) -> DeleteServerPayload:  # noqa: A002 (the contract's name)
         """Remove a server that no unfinished job needs. Its jobs stay."""
-        try:
-            number = number_of("Server", input.id, "id")
-            await delete_server(info.context.engine, info.context.viewer, number)
-        except Refused as refusal:
-            return DeleteServerPayload(user_errors=user_errors(refusal))
+        number = number_of("Server", input.id, "id")
+        await delete_server(info.context.engine, info.context.viewer, number)
         return DeleteServerPayload(deleted_id=global_id("Server", number))
-
-
-def user_errors(refusal: Refused) -> list[UserError]:
-    """The problems of a refusal as clients see them."""
-    return [UserError.of(problem) for problem in refusal.problems]
