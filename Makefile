@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 MINOR := 11
 
-.PHONY: help install page run cluster test test-newest chaos check fix schema bench screenshots lock migrations clean
+.PHONY: help install page run cluster test test-all test-newest chaos check fix schema bench screenshots lock migrations clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do \
@@ -76,22 +76,30 @@ cluster: $(STAMP) ## Start PostgreSQL, two servers and three workers on this mac
 # How many tests run at a time. Most wait for ansible or sshd, but two cores have no more to give.
 jobs ?= 3
 
+# Most of the time goes to the slow tests of tests/slow.toml, so one of each file is drawn, others with each commit.
+# `sample=word` draws others, `sample=` takes all, and whoever names tests gets what is named.
+sample ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none)
+drawn = $(if $(args),,$(if $(sample),--sample=$(sample)))
+
 # It takes time, and nobody reads it there.
 cover := $(if $(CI),,--cov --cov-append --cov-report=)
 
+# Seconds until one that stands still is ended.
+patience ?= 2400
+
 # SQLite and PostgreSQL in processes of their own: the ORM caches SQL per connection name, not per database.
 # pytest-timeout cannot stop a process that does not exit, timeout can; --foreground lets Ctrl-C through.
-test: page ## Run the tests and report coverage, but not where CI is set; args="-k word" goes to pytest, jobs=0 runs them one by one
+test: page ## Run the tests, a sample of the slow ones; args="-k word" goes to pytest, jobs=0 runs them one by one
 	@limit=; \
 	if command -v timeout >/dev/null; then \
-		limit='timeout --kill-after=30 2400'; \
-		[ ! -t 0 ] || limit='timeout --foreground --kill-after=30 2400'; \
+		limit='timeout --kill-after=30 $(patience)'; \
+		[ ! -t 0 ] || limit='timeout --foreground --kill-after=30 $(patience)'; \
 	fi; \
 	ran=; failed=; \
 	suite() { \
 		echo "== Tests $$1"; \
-		$$limit $(BIN)/pytest -m "$$2" -n $$3 --dist worksteal $(cover) $(args); \
-		case $$? in 0) ran=1 ;; 5) ;; 124 | 137) failed=1; echo 'Stopped after 2400 s.' ;; *) failed=1 ;; esac; \
+		$$limit $(BIN)/pytest -m "$$2" -n $$3 --dist worksteal $(cover) $(drawn) $(args); \
+		case $$? in 0) ran=1 ;; 5) ;; 124 | 137) failed=1; echo 'Stopped after $(patience) s.' ;; *) failed=1 ;; esac; \
 	}; \
 	[ -z '$(cover)' ] || $(BIN)/coverage erase; \
 	suite 'on SQLite' 'not postgres and not alone' $(jobs); \
@@ -99,6 +107,11 @@ test: page ## Run the tests and report coverage, but not where CI is set; args="
 	suite 'on PostgreSQL' postgres $(jobs); \
 	[ -z '$(cover)' ] || $(BIN)/coverage report; \
 	[ -n "$$ran" ] && [ -z "$$failed" ]
+
+test-all: ## Run all the tests, each at its full length and with both lines of ansible-core, as before a release: two hours
+	@LONG_TESTS=1 $(MAKE) test sample= patience=5400
+	@$(MAKE) chaos
+	@$(MAKE) test-newest sample= patience=5400
 
 # The lock file holds the oldest ansible-core for Python 3.11, and the newest for the Pythons that it needs.
 NEWEST = VENV=.venv-newest MINOR=12 COVERAGE_FILE=.venv-newest/.coverage TEST_LAUNCHER=warm

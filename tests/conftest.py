@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import shutil
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +24,7 @@ from runner.start.warm_start import WarmStart
 from tests.support import postgres
 from tests.support.api import Api
 from tests.support.launchers import MODE, LateWarmStart
+from tests.support.sampling import SLOW, function_of, left_out, slow_tests
 from tests.support.sshd import PASSWORD, Sshd, make_key, require_sshd, start_sshd
 
 # How long an example takes says something about the machine alone.
@@ -39,12 +41,40 @@ StartApp = Callable[..., Awaitable[Api]]
 _schema = functools.cache(make_schema)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let no test run alone without a word on why."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--sample WORD` leaves out most of what is slow."""
+    parser.addoption("--sample", metavar="WORD", help="run one slow test of each file, drawn by this word")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """What is left out is said, and how it is repeated."""
+    seed = config.getoption("sample")
+    return seed and f"slow tests: one of each file, those of --sample={seed}; tests/slow.toml lists them"
+
+
+# After the marks of -m, so that each run of its own draws for itself.
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let no test run alone without a word on why, and leave out what a sample does not hold."""
     for item in items:
         mark = item.get_closest_marker("alone")
         if mark is not None and not mark.args:
             raise pytest.UsageError(f'{item.nodeid} does not say why: @pytest.mark.alone("reason")')
+    seed = config.getoption("sample")
+    if seed:
+        rest = left_out([item.nodeid for item in items], seed)
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in rest])
+        items[:] = [item for item in items if item.nodeid not in rest]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A test that has become slow is named, that somebody may ask why."""
+    took: dict[str, float] = defaultdict(float)
+    for report in terminalreporter.stats.get("passed", []):
+        took[report.nodeid] += report.duration
+    slow = {node: seconds for node, seconds in took.items() if seconds > SLOW and function_of(node) not in slow_tests()}
+    for node, seconds in sorted(slow.items(), key=lambda one: -one[1]):
+        terminalreporter.write_line(f"slow, and not in tests/slow.toml: {seconds:.0f} s {node}")
 
 
 @pytest.fixture(autouse=True)

@@ -91,7 +91,6 @@ async def attacking(
         await process.communicate()
 
 
-@pytest.mark.slow
 @pytest.mark.alone("measures how long an honest client waits, and the memory of the server")
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["without a token", "with the token"])
 async def test_an_honest_client_does_not_notice(data_dir: Path, ansible_dir: Path, token: str | None) -> None:
@@ -121,7 +120,6 @@ async def test_an_honest_client_does_not_notice(data_dir: Path, ansible_dir: Pat
         assert [line for line in door.log().splitlines() if "level='error'" in line] == []
 
 
-@pytest.mark.slow
 @pytest.mark.alone("needs many connections at a time")
 @pytest.mark.parametrize(
     ("name", "token"),
@@ -143,7 +141,6 @@ async def test_the_server_ends_in_its_time_under_attack(
         assert await asyncio.wait_for(door.served.process.wait(), 30) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.alone("needs many connections at a time")
 @pytest.mark.parametrize("name", ["nothing", "half a body", "unread files"])
 async def test_jobs_run_under_attack(data_dir: Path, ansible_dir: Path, name: str) -> None:

@@ -55,7 +55,6 @@ async def stored(api: Api) -> int:
     return (await store(LOG, edges)).id
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "said"),
     [
@@ -115,7 +114,6 @@ async def test_cut_six_times_it_writes_every_byte_once(
     assert out == LOG
 
 
-@pytest.mark.slow
 async def test_a_browser_resumes_its_event_source_by_itself(api: Api) -> None:
     job = await stored(api)
     assert job == 1

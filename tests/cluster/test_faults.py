@@ -56,7 +56,6 @@ async def happen(faults: Faults) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
 async def test_no_fault_loses_doubles_or_stops_a_job(faults: Faults, tmp_path: Path) -> None:
     await faults.start()

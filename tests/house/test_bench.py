@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from bench.parts import cancel, events_path, log_path, page, recovery
 from bench.rig.server import Server, flood_ansible_dir
 from tests.support.browser import find_chromium
@@ -30,7 +28,6 @@ def test_the_plugin_of_the_benchmark_writes_its_events(tmp_path: Path) -> None:
     assert min(*cpus, *walls) > 0
 
 
-@pytest.mark.slow
 def test_the_canceled_job_of_the_benchmark_is_canceled(tmp_path: Path) -> None:
     seconds, bare_seconds = cancel.measured(tmp_path, rounds=1)
 
@@ -38,7 +35,6 @@ def test_the_canceled_job_of_the_benchmark_is_canceled(tmp_path: Path) -> None:
     assert min(*seconds, *bare_seconds) > 0
 
 
-@pytest.mark.slow
 def test_the_jobs_of_the_benchmark_are_followed_again(tmp_path: Path) -> None:
     for _ in range(2):
         none, ready, followed, ended = recovery.measured(tmp_path, jobs=3)
@@ -47,7 +43,6 @@ def test_the_jobs_of_the_benchmark_are_followed_again(tmp_path: Path) -> None:
         assert min(none, ended) > 0
 
 
-@pytest.mark.slow
 def test_each_kind_of_page_has_its_rows() -> None:
     find_chromium()
     found = list(page.rows(lines=13_000, rate=0, rounds=1))

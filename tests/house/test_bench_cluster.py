@@ -4,7 +4,7 @@ import pytest
 
 from bench.parts import backlog, fan_out, idle, start_path, workers
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
 
 
 def test_each_way_to_start_a_job_has_its_rows() -> None:

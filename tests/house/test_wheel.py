@@ -5,13 +5,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from tests.support.serving import CHECKOUT
 from web.build import DIST
 
 
-@pytest.mark.slow
 def test_a_wheel_brings_the_page_and_the_playbooks(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*command, "--wheel-dir", str(tmp_path), str(CHECKOUT)], check=True, cwd=tmp_path, timeout=100)

@@ -57,7 +57,6 @@ async def all_jobs(api: Api) -> list[JSON]:
     return nodes
 
 
-@pytest.mark.slow
 async def test_a_locked_database_delays_and_loses_nothing(data_dir: Path, ansible_dir: Path, begun: Path) -> None:
     async with serving(data_dir, ansible_dir) as server:
         api = server.api
@@ -91,7 +90,6 @@ async def test_a_locked_database_delays_and_loses_nothing(data_dir: Path, ansibl
     assert begun.read_text() == "begun\n" * 2
 
 
-@pytest.mark.slow
 async def test_a_call_that_a_locked_database_refuses_says_so(api: Api, data_dir: Path) -> None:
     server = await api.create_server()
     async with locked(data_dir):
@@ -137,7 +135,6 @@ def set_clock_back(monkeypatch: pytest.MonkeyPatch) -> int:
     return len(places)
 
 
-@pytest.mark.slow
 async def test_a_clock_that_is_set_back_changes_nothing(
     api: Api, data_dir: Path, begun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +185,6 @@ async def test_a_killed_supervisor_gives_its_server_to_the_next_job(api: Api, da
     assert dripped(whole) == list(range(len(dripped(whole))))
 
 
-@pytest.mark.slow
 async def test_a_server_that_stands_still_goes_on_where_it_was(data_dir: Path, ansible_dir: Path, begun: Path) -> None:
     count = STOPPED_SECONDS * 10 + 30
     async with serving(data_dir, ansible_dir) as server:
@@ -236,7 +232,6 @@ runner.jobs.worker.RETRY_PAUSES = (0.1, 0.2, 0.2)
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("jobs_too", "program"),
     [

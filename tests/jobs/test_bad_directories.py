@@ -32,7 +32,6 @@ def end_of(job: JSON) -> tuple[str, str | None, int | None]:
     return job["status"], job["failureReason"], job["exitCode"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("restarted", [False, True], ids=["server up", "server killed meanwhile"])
 async def test_a_directory_that_is_removed_loses_the_job_and_nothing_else(
     data_dir: Path, ansible_dir: Path, begun: Path, restarted: bool
@@ -72,7 +71,6 @@ def garble(file: Path) -> None:
 WELL = ("SUCCESS", None, 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("over", "ends"),
     [
@@ -117,7 +115,6 @@ async def test_files_that_hold_garbage_at_a_restart(
     assert begun.read_text() == "begun\n" * 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fatal", "word"),
     [
@@ -174,7 +171,6 @@ os.execv(sys.executable, [*{supervise!r}, *sys.argv[2:]])
 """
 
 
-@pytest.mark.slow
 async def test_a_supervisor_that_comes_late_is_followed(
     data_dir: Path, ansible_dir: Path, begun: Path, tmp_path: Path
 ) -> None:

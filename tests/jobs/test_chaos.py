@@ -21,7 +21,6 @@ LONG = Plan(jobs=20, lines=5000, kills=60, slots=8, pause=0.02, timeout=60, limi
 
 
 @pytest.mark.alone("counts on deaths between the lines of its jobs")
-@pytest.mark.slow
 @pytest.mark.timeout(2700)
 async def test_no_death_of_the_server_loses_or_doubles_anything(tmp_path: Path, ansible_dir: Path) -> None:
     plan = LONG if os.environ.get("CHAOS") == "long" else SHORT

@@ -99,7 +99,6 @@ async def outcomes(api: Api, both: tuple[Sshd, str], recipe: str) -> list[Any]:
     return ends
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_every_exit_code_is_the_commands_own(
     start_app: StartApp, add_recipe: AddRecipe, ansible_dir: Path, both: tuple[Sshd, str], launcher: str

@@ -64,7 +64,6 @@ def write_printer(tmp_path: Path, body: str) -> str:
     return str(program)
 
 
-@pytest.mark.slow
 async def test_every_line_of_a_flood_arrives_once(api: Api, add_recipe: AddRecipe, data_dir: Path) -> None:
     add_recipe("flood", DEBUG)
     job = await api.run("flood", await api.create_server())

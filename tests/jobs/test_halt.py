@@ -91,7 +91,6 @@ def begin(add_recipe: AddRecipe, data_dir: Path, tmp_path: Path, go: Path) -> Ca
     return begin_one
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_a_cancel_ends_what_was_stopped(start_app: StartApp, begin: Callable[..., Any], launcher: str) -> None:
     api = await start_app(cancel_grace=LONG, launcher=launcher, slots=2)
@@ -105,7 +104,6 @@ async def test_a_cancel_ends_what_was_stopped(start_app: StartApp, begin: Callab
     assert (api.client.app[ENGINE].starter.warm > 0) == (launcher == "warm")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_a_cancel_ends_a_job_that_was_stopped_as_a_whole(
     start_app: StartApp, begin: Callable[..., Any], launcher: str
@@ -119,7 +117,6 @@ async def test_a_cancel_ends_a_job_that_was_stopped_as_a_whole(
     assert (await api.finished(waiting["id"]))["status"] == "SUCCESS"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_the_deadline_holds_for_what_was_stopped(
     start_app: StartApp, begin: Callable[..., Any], launcher: str
@@ -135,7 +132,6 @@ async def test_the_deadline_holds_for_what_was_stopped(
         await job.server_is_free()
 
 
-@pytest.mark.slow
 async def test_a_stopped_launcher_holds_up_no_job(start_app: StartApp, begin: Callable[..., Any]) -> None:
     api = await start_app(cancel_grace=LONG, launcher="warm", slots=2)
     before = await begin(api, "before")
@@ -149,7 +145,6 @@ async def test_a_stopped_launcher_holds_up_no_job(start_app: StartApp, begin: Ca
         await job.server_is_free()
 
 
-@pytest.mark.slow
 async def test_a_worker_that_was_cut_off_stops_a_stopped_supervisor(
     start_app: StartApp, begin: Callable[..., Any]
 ) -> None:
@@ -163,7 +158,6 @@ async def test_a_worker_that_was_cut_off_stops_a_stopped_supervisor(
     assert await job.ended() == ("ERROR", "WORKER_LOST", message, 99)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("holding", "why"),
     [(debugged, "held by a debugger"), (stopped_for_good, "stopped by a signal")],
@@ -197,7 +191,6 @@ async def test_a_supervisor_that_cannot_go_on_is_ended_from_outside(
         await job.server_is_free()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["v1", "v2"])
 @pytest.mark.parametrize("ending", ["cancel", "timeout"])
 async def test_a_frozen_job_ends_as_far_as_the_kernel_allows(
@@ -233,7 +226,6 @@ async def test_a_frozen_job_ends_as_far_as_the_kernel_allows(
     await job.server_is_free()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("claimed", [True, False], ids=["with its claim", "before its claim"])
 async def test_a_supervisor_that_was_stopped_before_it_began(
     start_app: StartApp, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: bool

@@ -7,8 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from runner.jobs.transitions import lost_message
 from tests.jobs.test_cancel import cancel
 from tests.jobs.test_halt import KILLED, LIMIT, LONG, begin
@@ -22,7 +20,6 @@ AddRecipe = Callable[[str, str], None]
 BAD_RUNS = [b"", b"{}", b'{"boot_id": "x", "supervisor": {"pid": "1", "start": null}}', None]
 
 
-@pytest.mark.slow
 async def test_a_job_that_is_stopped_while_no_server_runs_can_be_canceled(
     data_dir: Path, ansible_dir: Path, begin: Callable[..., Any]
 ) -> None:
@@ -39,7 +36,6 @@ async def test_a_job_that_is_stopped_while_no_server_runs_can_be_canceled(
         await job.server_is_free()
 
 
-@pytest.mark.slow
 async def test_a_cancel_is_carried_out_from_outside_by_the_next_server(
     data_dir: Path, ansible_dir: Path, begin: Callable[..., Any]
 ) -> None:
@@ -56,7 +52,6 @@ async def test_a_cancel_is_carried_out_from_outside_by_the_next_server(
                 await job.server_is_free()
 
 
-@pytest.mark.slow
 async def test_a_deadline_that_passed_meanwhile_holds(
     data_dir: Path, ansible_dir: Path, begin: Callable[..., Any]
 ) -> None:
@@ -82,7 +77,6 @@ async def test_a_deadline_that_passed_meanwhile_holds(
         assert state(lost.supervisor) == "Z"
 
 
-@pytest.mark.slow
 async def test_a_supervisor_that_run_json_does_not_name_is_found(
     data_dir: Path, ansible_dir: Path, begin: Callable[..., Any]
 ) -> None:

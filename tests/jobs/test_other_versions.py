@@ -52,7 +52,6 @@ def newer(job_dir: JobDir) -> str:
     return json.dumps({**spec, "unknown": {"a": [1]}, "settings": {**spec["settings"], "more": "1"}, "limits": None})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("over", [False, True], ids=["running", "ended"])
 async def test_a_job_of_another_version_is_followed_though_its_start_was_not_stored(
     data_dir: Path, ansible_dir: Path, begin: Callable[..., Any], go: Path, over: bool
@@ -110,7 +109,6 @@ BROKEN = [
 ]
 
 
-@pytest.mark.slow
 async def test_broken_files_of_a_job_that_has_ended(
     data_dir: Path, ansible_dir: Path, begin: Callable[..., Any], go: Path
 ) -> None:

@@ -90,7 +90,6 @@ async def stored_log(server: Served, job: JSON) -> bytes:
         return body
 
 
-@pytest.mark.slow
 async def test_a_job_and_its_watchers_outlive_a_killed_server(
     data_dir: Path, ansible_dir: Path, add_recipe: AddRecipe, job_dirs: Callable[[JSON], JobDir], go: Path
 ) -> None:
@@ -146,7 +145,6 @@ async def test_a_job_that_ended_without_a_server_is_finished_by_the_next(
     assert b"failed=1" in copy
 
 
-@pytest.mark.slow
 async def test_a_waiting_job_is_started_by_the_next_server(
     data_dir: Path, ansible_dir: Path, add_recipe: AddRecipe, job_dirs: Callable[[JSON], JobDir], go: Path
 ) -> None:

@@ -70,7 +70,6 @@ async def test_the_log_is_cut_at_the_cap_and_the_job_goes_on(
     assert log_was_cut(file)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", [RESULT, ITEMS.replace("100 ", "50000 "), "warn:"], ids=["result", "item", "worker"])
 async def test_a_full_disk_ends_the_job(
     start_app: StartApp, add_recipe: AddRecipe, ansible_dir: Path, tmp_path: Path, task: str

@@ -120,7 +120,6 @@ def told(job: Any) -> Case:
     return Case("", unserved, job["message"], job["exitCode"], job["failureReason"])
 
 
-@pytest.mark.slow
 async def test_servers_that_were_served_make_a_success(start_app: StartApp, add_recipe: AddRecipe) -> None:
     api = await start_app()
     servers = await three(api)
@@ -131,7 +130,6 @@ async def test_servers_that_were_served_make_a_success(start_app: StartApp, add_
     assert [(job["status"], told(job)) for job in ended] == [("SUCCESS", Case("", reason=None))] * len(WHOLE)
 
 
-@pytest.mark.slow
 async def test_a_retry_takes_whoever_was_not_served(start_app: StartApp, add_recipe: AddRecipe) -> None:
     api = await start_app()
     servers = await three(api)
@@ -181,7 +179,6 @@ EXPECTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.slow
 async def test_a_recipe_says_what_it_expects(start_app: StartApp, add_recipe: AddRecipe, ansible_dir: Path) -> None:
     api = await start_app()
     servers = await three(api)

@@ -62,7 +62,6 @@ CASES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_host_is_done_when_its_plays_ended_for_it(tmp_path: Path, case: Case) -> None:
     bench = Bench(tmp_path)

@@ -131,7 +131,6 @@ async def on(api: Api, sshd: Sshd, name: str, credential: dict[str, str]) -> str
     return await api.create_server(name=name, host=sshd.address, port=sshd.port, user=sshd.user, credential=credential)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_server_that_refuses_says_why(api: Api, tmp_path: Path, key: tuple[str, str], kind: str) -> None:
     account, recipe, (status, reason, message) = KINDS[kind]
@@ -157,7 +156,6 @@ WAITS = """
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("module", ["command", "raw"])
 @pytest.mark.parametrize("by", ["password", "key"])
 async def test_a_session_that_ends_in_the_middle_of_a_task(

@@ -133,7 +133,6 @@ async def shown(page: Page, place: str, text: str) -> None:
     )
 
 
-@pytest.mark.slow
 async def test_its_examples_run_and_nothing_leaves_the_machine(
     buses: list[LocalBus], start_app: StartApp, add_recipe: Callable[[str, str], None]
 ) -> None:

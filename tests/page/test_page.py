@@ -137,7 +137,6 @@ def test_nothing_built_or_addressed_is_kept_in_git() -> None:
     assert "omit-lockfile-registry-resolved=true" in (WEB / ".npmrc").read_text().splitlines()
 
 
-@pytest.mark.slow
 def test_the_model_of_the_page(capfd: pytest.CaptureFixture[str]) -> None:
     assert find_node() is not None
     build.test()

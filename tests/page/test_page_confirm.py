@@ -13,7 +13,7 @@ from tests.page.test_page_walk import BROKEN, WAITS
 from tests.support.api import Api
 from tests.support.browser import browsing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 GAPS = [50, 250, 600, 1500]
 """Milliseconds between two clicks: of a double click, and slower than any."""

@@ -11,7 +11,7 @@ from tests.page.test_page_walk import WAITS
 from tests.support.api import Api
 from tests.support.browser import browsing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 LANGUAGES = [("en-US", "Dry run", "Finished ✅"), ("fr-FR", "Simulation", "Terminé ✅")]
 # A dry run skips it too, so it waits in both.

@@ -11,7 +11,7 @@ from tests.page.test_page_walk import lines_of
 from tests.support.api import Api
 from tests.support.browser import browsing, expect_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 MANY = 24
 FULL = """

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from bench.rig.server import Server, flood_ansible_dir
 from tests.support.browser import Browser, browsing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 LINES = 20_000
 MOST_NODES = 500

@@ -15,7 +15,7 @@ from tests.support.api import Api
 from tests.support.browser import browsing, expect_rows
 from tests.support.serving import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 TALL = {"width": 1280, "height": 14_000}
 WHOLE = re.compile(r"^\d+ lines · whole$")

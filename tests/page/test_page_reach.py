@@ -11,7 +11,7 @@ from tests.conftest import StartApp
 from tests.support.api import Api
 from tests.support.browser import PATIENCE, Browser, browsing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 DESKTOP, LAPTOP, PHONE = (1440, 900), (1024, 768), (390, 844)
 WINDOWS = [DESKTOP, LAPTOP, PHONE, (1280, 500), (320, 256)]

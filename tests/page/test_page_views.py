@@ -12,7 +12,7 @@ from tests.page.test_page_walk import WAITS, configure, lines_of
 from tests.support.api import Api
 from tests.support.browser import browsing, expect_rows, rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 TALL = {"width": 1280, "height": 4000}
 HALF = """

@@ -14,7 +14,7 @@ from tests.support.api import Api
 from tests.support.browser import browsing, expect_rows
 from tests.support.sshd import PASSWORD, Sshd
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 TALL = {"width": 1280, "height": 4000}
 TOKEN = "correct-horse"

@@ -130,7 +130,6 @@ def uses(jobs: list[Job]) -> list[int]:
     return [named.count(f"s{place}") for place in range(SERVERS)]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_two_hundred_random_jobs(start_app: StartApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marks = tmp_path / "marks"
@@ -172,7 +171,6 @@ def check_sessions(sshd: Sshd, count: int) -> None:
     assert [begin == end for (_, begin), (_, end) in zip(steps[::2], steps[1::2], strict=True)] == [True] * count
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300 if REAL < ALL else 1800)
 async def test_real_random_jobs_over_ssh(
     start_app: StartApp, tmp_path: Path, add_recipe: Callable[[str, str], None], machines: tuple[list[Sshd], str]

@@ -89,7 +89,6 @@ async def test_a_playbook_that_waits_is_refused(api: Api, add_recipe: AddRecipe,
     await assert_untouched(data_dir, servers=1)
 
 
-@pytest.mark.slow
 async def test_a_question_that_nobody_foresaw_stops_the_job(api: Api, add_recipe: AddRecipe) -> None:
     server = await api.create_server()
     ends = {}

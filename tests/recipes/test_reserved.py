@@ -203,7 +203,6 @@ def ran(log: str) -> dict[str, str]:
     return dict(line.split(" ")[0:2] for line in (line.replace(":", "", 1) for line in lines))
 
 
-@pytest.mark.slow
 async def test_playcasts_own_python_runs_on_its_machine(
     start_app: StartApp, add_recipe: AddRecipe, sshd: Sshd, tmp_path: Path, data_dir: Path
 ) -> None:

@@ -190,7 +190,6 @@ async def test_the_command_beside_those_that_run(
     assert trouble.startswith("playcast: PLAYCAST_DATABASE_URL: the database cannot be reached: ")
 
 
-@pytest.mark.slow
 async def test_a_worker_removes_what_another_machine_has_pruned(
     tmp_path: Path, ansible_dir: Path, postgres_url: str, database_url: str
 ) -> None:

@@ -55,7 +55,6 @@ def _cores_allowed() -> None:
         pytest.skip("this account may not allow cores")
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("_cores_allowed")
 @pytest.mark.parametrize("launcher", list(LauncherMode))
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])

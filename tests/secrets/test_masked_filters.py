@@ -138,7 +138,6 @@ def told(ansible_dir: Path, add_recipe: AddRecipe, tmp_path: Path) -> Path:
     return ansible_dir
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "yaml"])
 async def test_not_a_byte_is_in_clear(told: Path, start_app: StartApp, data_dir: Path, form: str) -> None:
     config = told / "ansible.cfg"

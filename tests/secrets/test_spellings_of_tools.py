@@ -135,7 +135,6 @@ public class Write {
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["url", "properties", "xml"])
 def test_java(tmp_path: Path, way: str) -> None:
     if shutil.which("java") is None:
@@ -203,7 +202,6 @@ def playbook(words: Path, out: Path) -> Iterator[str]:
     yield "          {{ out }}\n"
 
 
-@pytest.mark.slow
 def test_filters_of_ansible(tmp_path: Path) -> None:
     words, out = tmp_path / "words.json", tmp_path / "out.json"
     words.write_text(json.dumps(SOME))

@@ -30,7 +30,6 @@ async def api(start_app: StartApp, ansible_dir: Path) -> Api:
     return await start_app()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("by", ["password", "key"])
 async def test_the_password_of_sudo_is_an_input(api: Api, tmp_path: Path, by: str) -> None:
     require_sshd()

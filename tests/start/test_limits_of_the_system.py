@@ -37,7 +37,6 @@ Trouble = Callable[[Path], AbstractContextManager[None]]
 WELL = ("SUCCESS", None, None)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_no_more_processes(data_dir: Path, ansible_dir: Path, launcher: str) -> None:
     async with serving(data_dir, ansible_dir, launcher=launcher) as server:
@@ -56,7 +55,6 @@ async def test_no_more_processes(data_dir: Path, ansible_dir: Path, launcher: st
             assert await ended(server.api, here) == WELL
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["cold", "warm"])
 async def test_no_more_open_files(data_dir: Path, ansible_dir: Path, launcher: str) -> None:
     async with serving(data_dir, ansible_dir, launcher=launcher) as server:

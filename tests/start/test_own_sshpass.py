@@ -78,7 +78,6 @@ async def test_a_task_gets_what_it_gets_by_hand(start_app: StartApp, add_recipe:
     assert await in_a_job(await start_app(), add_recipe, tmp_path, CALLS) == [by_hand(call, tmp_path) for call in CALLS]
 
 
-@pytest.mark.slow
 async def test_a_task_logs_in_by_itself(start_app: StartApp, add_recipe: AddRecipe, tmp_path: Path) -> None:
     require_sshd()
     there = tmp_path / "there"

@@ -31,7 +31,6 @@ BREAKS = "which would break lines of logs and of ansible's files"
 SEED = "servers:\n  - {name: late, host: localhost, user: root, credential: {local: true}}\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKS)
 async def test_jobs_run_below_any_name(start_app: StartApp, tmp_path: Path, name: str) -> None:
     place = tmp_path / name

@@ -135,7 +135,6 @@ class Rounds:
         assert len(masters(self._api)) == kept
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.alone("sixteen jobs at once leave no core to others")
 async def test_each_job_has_its_own_login(start_app: StartApp, members: dict[int, Member], data_dir: Path) -> None:

@@ -96,7 +96,6 @@ ABSENT = "there is no database at {file}; PLAYCAST_DATA_DIR or PLAYCAST_DATABASE
 
 
 # What is told to the commands that write, and to `prune` and `prune --dry-run` where that differs.
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "told", "pruned", "shown"),
     [
@@ -148,7 +147,6 @@ def test_each_command_says_it_in_one_line(
     assert (file.read_bytes() if file.is_file() else None) == before
 
 
-@pytest.mark.slow
 def test_a_disk_that_is_read_only(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     file = good(data_dir)

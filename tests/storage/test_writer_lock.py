@@ -79,7 +79,6 @@ def start(words: list[str], data_dir: Path, ansible_dir: Path, tmp_path: Path, *
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("route", ROUTES)
 async def test_no_second_writer_comes_in_by_another_name(
     data_dir: Path, ansible_dir: Path, tmp_path: Path, route: str
