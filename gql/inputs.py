@@ -11,8 +11,8 @@ from runner.checks import invalid
 from runner.errors import BadInput, ErrorCode, Problem, Refused
 from runner.limits import MAX_SERVERS_PER_JOB
 from runner.secrets.credentials import Credential
+from runner.verbs.request import Options, Order
 from runner.verbs.servers import ServerFields
-from runner.verbs.submit import Order
 
 
 @strawberry.input
@@ -43,17 +43,13 @@ class RunProvisionInput:
 
     def order(self) -> Order:
         """The order that this input means; Refused names an id that cannot be read."""
+        given = {name: getattr(self, name) for name in Options.names()}
         return Order(
             recipe=self.recipe,
             server_ids=_server_ids(self.server_ids),
             extra_vars=self.extra_vars,
-            check=bool(self.check),
-            diff=bool(self.diff),
-            tags=self.tags or [],
-            skip_tags=self.skip_tags or [],
-            timeout_seconds=self.timeout_seconds,
-            priority=self.priority or 0,
             idempotency_key=self.idempotency_key,
+            **{name: value for name, value in given.items() if value is not None},
         )
 
 

@@ -17,7 +17,8 @@ from playcast.routes.readiness import Readiness
 from runner.engine import Engine
 from runner.errors import Refused
 from runner.jobs.worker import Worker
-from runner.verbs.submit import Order, run_provision
+from runner.verbs.request import Order
+from runner.verbs.submit import run_provision
 from runner.verbs.waiting import message_of, waits_of
 from runner.verbs.watch_jobs import find_job
 

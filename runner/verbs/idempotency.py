@@ -1,16 +1,14 @@
 """Idempotency keys: a call that is repeated with its key finds the job of the first one, and starts nothing."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
 
 from models import JobHost, ProvisionJob
 from runner import checks
 from runner.errors import ErrorCode, Refused
 from runner.limits import IDEMPOTENCY_WINDOW
 from runner.secrets.vault import Secret, Vault
+from runner.verbs.request import Request
 from runner.viewer import Viewer
 
 MAX_KEY_LENGTH = 128
@@ -40,36 +38,6 @@ async def expire(key: str | None) -> None:
         await ProvisionJob.filter(idempotency_key=key, created_at__lt=before).update(idempotency_key=None)
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a call asks for, as far as two calls can differ in it. `timeout_seconds` of None means the default."""
-
-    recipe: str
-    server_ids: Sequence[int]
-    extra_vars: object | None = None
-    check: bool = False
-    diff: bool = False
-    tags: Sequence[str] = ()
-    skip_tags: Sequence[str] = ()
-    timeout_seconds: int | None = None
-    priority: int = 0
-
-    @classmethod
-    def of(cls, job: ProvisionJob, server_ids: Sequence[int], secret: Secret) -> Self:
-        """What `job` was asked for, on these servers; `secret` are the values of its secret inputs."""
-        return cls(
-            recipe=job.recipe,
-            server_ids=server_ids,
-            extra_vars={**(job.extra_vars or {}), **secret},
-            check=job.check_mode,
-            diff=job.diff,
-            tags=job.tags,
-            skip_tags=job.skip_tags,
-            timeout_seconds=job.timeout_seconds,
-            priority=job.priority,
-        )
-
-
 def same_retry(first: ProvisionJob, retry_of: int) -> ProvisionJob:
     """`first`, if it is a retry of that job; Refused (IDEMPOTENCY_CONFLICT) otherwise."""
     if first.retry_of_id == retry_of:
@@ -82,7 +50,7 @@ async def same_request(vault: Vault, first: ProvisionJob, request: Request) -> P
     hosts = await JobHost.filter(job_id=first.id)
     secret: Secret = vault.unlock(first.secret_vars) if first.secret_vars is not None else {}
     made = Request.of(first, [host.server_id for host in hosts if host.server_id is not None], secret)
-    differing = [name for name, differs in _DIFFERENCES.items() if differs(made, request)]
+    differing = _differing(made, request)
     # Servers that were deleted since are known by their number alone.
     gone = sum(host.server_id is None for host in hosts)
     asked = set(request.server_ids)
@@ -104,19 +72,13 @@ def conflict(first: ProvisionJob, differing: list[str]) -> Refused:
     return Refused.one(ErrorCode.IDEMPOTENCY_CONFLICT, message, "idempotencyKey")
 
 
+def _differing(made: Request, asked: Request) -> list[str]:
+    """The inputs, as clients call them, in which two requests differ, but for their servers."""
+    recipe = made.recipe != asked.recipe.removesuffix(".yml")
+    extra_vars = _text(made.extra_vars) != _text(asked.extra_vars or {})
+    return ["recipe"] * recipe + ["extraVars"] * extra_vars + asked.options_other_than(made)
+
+
 def _text(value: object) -> str:
     """Equal for equal JSON only: to Python 1, 1.0 and true are the same."""
     return json.dumps(value, sort_keys=True)
-
-
-# By the name of the input that a client knows.
-_DIFFERENCES: dict[str, Callable[[Request, Request], bool]] = {
-    "recipe": lambda made, asked: made.recipe != asked.recipe.removesuffix(".yml"),
-    "extraVars": lambda made, asked: _text(made.extra_vars) != _text(asked.extra_vars or {}),
-    "check": lambda made, asked: made.check != asked.check,
-    "diff": lambda made, asked: made.diff != asked.diff,
-    "tags": lambda made, asked: list(made.tags) != list(asked.tags),
-    "skipTags": lambda made, asked: list(made.skip_tags) != list(asked.skip_tags),
-    "timeoutSeconds": lambda made, asked: asked.timeout_seconds not in (None, made.timeout_seconds),
-    "priority": lambda made, asked: made.priority != asked.priority,
-}

@@ -7,7 +7,8 @@ from runner.engine import Engine
 from runner.errors import ErrorCode, PlaycastError, Problem, Refused
 from runner.secrets.vault import Secret
 from runner.verbs import idempotency
-from runner.verbs.submit import Order, run_provision
+from runner.verbs.request import Order
+from runner.verbs.submit import run_provision
 from runner.viewer import Viewer
 
 

@@ -1,7 +1,7 @@
 """runProvision's verb: check everything, then write the job, its locks and its queue entry in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
@@ -20,16 +20,8 @@ from runner.recipes.book import Recipe
 from runner.recipes.inputs import check_extra_vars, check_masked
 from runner.recipes.questions import Questions
 from runner.verbs import idempotency
+from runner.verbs.request import Order
 from runner.viewer import Viewer
-
-
-@dataclass(frozen=True)
-class Order(idempotency.Request):
-    """A request, and how it is made."""
-
-    idempotency_key: str | None = None
-    # Variables that stay secret, even where the recipe no longer says so.
-    secrets: frozenset[str] = frozenset()
 
 
 async def run_provision(engine: Engine, viewer: Viewer, order: Order, *, retry_of: int | None = None) -> ProvisionJob:
@@ -107,15 +99,11 @@ async def _checked(engine: Engine, order: Order) -> tuple[Recipe, dict[str, Any]
         raise checks.invalid(f"the timeout must be 1 to {MAX_TIMEOUT_SECONDS} seconds", "timeoutSeconds")
     if abs(order.priority) > MAX_PRIORITY:
         raise checks.invalid(f"the priority must be from -{MAX_PRIORITY} to {MAX_PRIORITY}", "priority")
+    options = replace(order, tags=tags, skip_tags=skip_tags, timeout_seconds=timeout)
     return recipe, {
-        "check_mode": order.check,
-        "diff": order.diff,
-        "tags": tags,
-        "skip_tags": skip_tags,
         "extra_vars": plain or None,
         "secret_vars": engine.vault.lock(secret) if secret else None,
-        "timeout_seconds": timeout,
-        "priority": order.priority,
+        **options.columns(),
     }
 
 

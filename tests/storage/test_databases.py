@@ -13,9 +13,10 @@ from models import FailureReason, JobEvent, JobHost, JobStatus, ProvisionJob, Se
 from runner.errors import ErrorCode, Refused
 from runner.jobs import transitions
 from runner.secrets.credentials import Credential
+from runner.verbs.request import Order
 from runner.verbs.retry import retry_job
 from runner.verbs.servers import ServerFields, create_server, delete_server, update_server
-from runner.verbs.submit import Order, run_provision
+from runner.verbs.submit import run_provision
 from runner.viewer import LOCAL_VIEWER
 from tests.support.locking import OUTCOMES, Fleet, fleet_on
 

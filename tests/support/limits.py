@@ -3,6 +3,7 @@
 import os
 import resource
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,11 +47,22 @@ def processes_left(group: Path, count: int) -> Iterator[None]:
         (group / "pids.max").write_text("max")
 
 
+def _opened(pid: int) -> set[int]:
+    """The files of a process that stay open: those of a job that has just ended are closed a moment later."""
+    opened: set[int] = set()
+    deadline = time.monotonic() + 20
+    while (now := {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}) != opened:
+        assert time.monotonic() < deadline, "files come and go"
+        opened = now
+        time.sleep(0.5)
+    return opened
+
+
 @contextmanager
 def files_left(pid: int, count: int) -> Iterator[None]:
     """Only so many more files than are open in a process now."""
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    opened = {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    opened = _opened(pid)
     free = [number for number in range(max(opened) + count + 2) if number not in opened]
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[count], before[1]))
     try:

@@ -19,7 +19,8 @@ from runner.outcome.judge import Outcome
 from runner.queue.dispatch import Run as Deliver
 from runner.queue.slots import Slots
 from runner.verbs.cancel import cancel_job
-from runner.verbs.submit import Order, run_provision
+from runner.verbs.request import Order
+from runner.verbs.submit import run_provision
 from runner.viewer import LOCAL_VIEWER
 
 OUTCOMES = {
