@@ -8,18 +8,18 @@ prompts     `default`: go on without an answer where the playbook asks a person;
 expects     what a job must come to for SUCCESS: on which of its servers the playbook works (`Expects`)
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from runner.errors import PlaycastError
 from runner.limits import MAX_TIMEOUT_SECONDS
 from runner.recipes.inputs import RecipeInput, read_input
 from runner.recipes.questions import MALFORMED
 
-KEYS = ("inputs", "timeout", "pipelining", "fact_cache", "expects", "prompts")
 MAX_FACT_CACHE_SECONDS = 24 * 60 * 60
 
 
@@ -37,16 +37,36 @@ class Expects(StrEnum):
     NONE = "localhost"
 
 
-@dataclass(frozen=True)
-class Sidecar:
+def _inputs(declared: object) -> tuple[RecipeInput, ...]:
+    """The inputs in the form of Ansible's argument spec."""
+    if not isinstance(declared, dict | None):
+        raise ValueError("inputs is a mapping with one argument spec for each name")  # noqa: TRY004 (pydantic's)
+    return tuple(read_input(str(name), spec or {}) for name, spec in (declared or {}).items())
+
+
+def _seconds(most: int) -> Any:  # noqa: ANN401 (a field of any model)
+    return Field(default=None, ge=1, le=most, description=f"a whole number of seconds from 1 to {most}")
+
+
+class Sidecar(BaseModel):
     """What the file says. `timeout` of None means the default of the installation, `fact_cache` of None no cache."""
 
-    inputs: tuple[RecipeInput, ...] = ()
-    timeout: int | None = None
-    pipelining: bool = True
-    fact_cache: int | None = None
-    expects: Expects = Expects.ALL
-    pass_over_prompts: bool = False
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    inputs: Annotated[tuple[RecipeInput, ...], BeforeValidator(_inputs)] = ()
+    timeout: int | None = _seconds(MAX_TIMEOUT_SECONDS)
+    pipelining: bool = Field(default=True, description="true or false")
+    fact_cache: int | None = _seconds(MAX_FACT_CACHE_SECONDS)
+    expects: Expects = Field(default=Expects.ALL, strict=False, description=f"one of {', '.join(Expects)}")
+    prompts: Literal["default"] | None = Field(default=None, description="`default`, or left out")
+
+    @property
+    def pass_over_prompts(self) -> bool:
+        """Whether ansible goes on without an answer where the playbook asks a person."""
+        return self.prompts is not None
+
+
+KEYS = tuple(Sidecar.model_fields)
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -54,42 +74,18 @@ def read_sidecar(path: Path) -> Sidecar:
     if not path.is_file():
         return Sidecar()
     try:
-        return _sidecar(yaml.safe_load(path.read_text()))
+        said = yaml.safe_load(path.read_text())
+        return Sidecar.model_validate({} if said is None else said)
+    except ValidationError as error:
+        raise PlaycastError(f"{path} does not describe a recipe: {_first(error)}") from error
     except (OSError, yaml.YAMLError, *MALFORMED) as error:
         raise PlaycastError(f"{path} does not describe a recipe: {error}") from error
 
 
-def _sidecar(said: object) -> Sidecar:
-    if said is None:
-        return Sidecar()
-    if not isinstance(said, dict) or said.keys() - set(KEYS):
-        raise ValueError(f"it is a mapping of {', '.join(KEYS)}")
-    timeout = _seconds(said, "timeout", MAX_TIMEOUT_SECONDS)
-    fact_cache = _seconds(said, "fact_cache", MAX_FACT_CACHE_SECONDS)
-    pipelining = said.get("pipelining", True)
-    if not isinstance(pipelining, bool):
-        raise TypeError("pipelining is true or false")
-    declared = said.get("inputs") or {}
-    if not isinstance(declared, dict):
-        raise TypeError("inputs is a mapping with one argument spec for each name")
-    inputs = tuple(read_input(str(name), spec or {}) for name, spec in declared.items())
-    if said.get("prompts", "default") != "default":
-        raise ValueError("prompts is `default`, or left out")
-    expects = _expects(said.get("expects", Expects.ALL))
-    return Sidecar(inputs, timeout, pipelining, fact_cache, expects, "prompts" in said)
-
-
-def _expects(value: object) -> Expects:
-    if value not in list(Expects):
-        raise ValueError(f"expects is one of {', '.join(Expects)}")
-    return Expects(str(value))
-
-
-def _seconds(said: dict[object, object], key: str, most: int) -> int | None:
-    value = said.get(key)
-    if value is None:
-        return None
-    # No `isinstance`: true is an int as well.
-    if type(value) is not int or not 1 <= value <= most:
-        raise ValueError(f"{key} is a whole number of seconds from 1 to {most}")
-    return value
+def _first(found: ValidationError) -> str:
+    """What a person has to mend first."""
+    error = found.errors()[0]
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    field = Sidecar.model_fields.get(str(error["loc"][0])) if error["loc"] else None
+    return f"{error['loc'][0]} is {field.description}" if field else f"it is a mapping of {', '.join(KEYS)}"

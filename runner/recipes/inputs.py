@@ -15,6 +15,7 @@ _TOO_SHORT = (
     "a single character, signs alone and words such as true or none are everywhere and cannot be masked; "
     "send at least 2 characters with a letter or a digit among them, and true, false and null not as text"
 )
+_KEYS = ("type", "required", "default", "choices", "description", "no_log")
 _FITS: dict[str, Callable[[object], bool]] = {
     "str": lambda value: isinstance(value, str),
     "path": lambda value: isinstance(value, str),
@@ -40,8 +41,13 @@ class RecipeInput:
     secret: bool
 
 
-def read_input(name: str, spec: dict[str, Any]) -> RecipeInput:
-    """One declared input; ValueError, TypeError or AttributeError if it is malformed."""
+def read_input(name: str, spec: object) -> RecipeInput:
+    """One declared input; ValueError says what is wrong with it."""
+    if not isinstance(spec, dict):
+        raise ValueError(f"{name} is described by a mapping: {', '.join(_KEYS)}")  # noqa: TRY004 (pydantic's)
+    choices = spec.get("choices")
+    if not isinstance(choices, list | None):
+        raise ValueError(f"the choices of {name} are a list")  # noqa: TRY004 (pydantic's)
     kind = str(spec.get("type", "str"))
     if kind not in _FITS:
         message = f"the type of {name} is {quoted(kind)}, not one of {', '.join(_FITS)}"
@@ -52,7 +58,7 @@ def read_input(name: str, spec: dict[str, Any]) -> RecipeInput:
         type=kind,
         required=bool(spec.get("required", False)),
         default=spec.get("default"),
-        choices=spec.get("choices"),
+        choices=choices,
         description=" ".join(description) if isinstance(description, list) else description,
         secret=bool(spec.get("no_log", False)),
     )
