@@ -23,8 +23,8 @@ async def seed_if_empty(engine: Engine) -> bool:
 async def first_job(settings: Settings, address: str) -> None:
     """Run `base` on `localhost` through the API of `address`, and print its log as it comes."""
     async with Client(address, settings.token) as client:
-        job = await client.run(RECIPE, [await client.server_id(str(LOCALHOST["name"]))])
-        print(f"job {job['number']}: {RECIPE} on {LOCALHOST['name']}\n")  # noqa: T201 (what the demo shows)
+        job = await client.run(RECIPE, [await client.server_id(LOCALHOST.name)])
+        print(f"job {job['number']}: {RECIPE} on {LOCALHOST.name}\n")  # noqa: T201 (what the demo shows)
         async for text in client.follow(job["id"]):
             print(text, end="", flush=True)  # noqa: T201 (what the demo shows)
         status = (await client.job(job["id"]))["status"]

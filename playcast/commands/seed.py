@@ -1,51 +1,94 @@
 """Servers from a YAML file: created by name, updated when they exist already."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
 
 from models import Server
 from runner.engine import Engine
 from runner.errors import PlaycastError, Refused
+from runner.recipes.questions import MALFORMED
 from runner.secrets.credentials import Credential
 from runner.verbs.servers import ServerFields, create_server, update_server
 from runner.viewer import LOCAL_VIEWER
 
-_KEYS = {"name", "host", "port", "user", "credential", "tags", "variables", "strictHostKey"}
-_CREDENTIALS = {"password": "password", "privateKey": "private_key", "keyFile": "key_file", "local": "local"}
-
-LOCALHOST: dict[str, Any] = {
-    "name": "localhost",
-    "host": "localhost",
-    "user": "root",
-    "credential": {"local": True},
-    "tags": ["staging"],
-}
+_STRICT = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel)
+_TEXT = "write text, in quotes where YAML reads something else"
+_FLAG = "write true or false"
 
 
-def read_seed(path: Path) -> list[dict[str, Any]]:
-    """The servers in `path`: `servers:` with a list of mappings, each with some of the keys in `_KEYS`."""
+class SeedCredential(BaseModel):
+    """How a server is logged in to: exactly one of these."""
+
+    model_config = _STRICT
+
+    password: str | None = Field(default=None, description=_TEXT)
+    private_key: str | None = Field(default=None, description=_TEXT)
+    key_file: str | None = Field(default=None, description=_TEXT)
+    local: Any = Field(default=None)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError
+        return self
+
+
+class SeedServer(BaseModel):
+    """One server of the file, in the words of the API."""
+
+    model_config = _STRICT
+
+    name: str = Field(description=_TEXT)
+    host: str = Field(description=_TEXT)
+    user: str = Field(description=_TEXT)
+    credential: SeedCredential = Field(
+        description=f"write one of {', '.join(map(to_camel, SeedCredential.model_fields))}"
+    )
+    port: int = Field(default=22, description="write a number")
+    tags: list[str] | None = Field(default=None, description="write a list of texts")
+    variables: dict[str, Any] | None = Field(default=None, description="write a mapping of names and values")
+    strict_host_key: bool = Field(default=True, description=_FLAG)
+
+    def fields(self) -> ServerFields:
+        """The same, as the verbs take it."""
+        given = {name: getattr(self, name) for name in SeedServer.model_fields}
+        credential = Credential(**self.credential.model_dump())
+        return ServerFields(
+            **{**given, "credential": credential, "tags": self.tags or [], "variables": self.variables or {}}
+        )
+
+
+LOCALHOST = SeedServer(
+    name="localhost", host="localhost", user="root", credential=SeedCredential(local=True), tags=["staging"]
+)
+
+
+def read_seed(path: Path) -> list[SeedServer]:
+    """The servers in `path`: `servers:` with a list of mappings; PlaycastError names what does not fit, and where."""
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} cannot be read: {error}"
         raise PlaycastError(message) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *MALFORMED) as error:
         message = f"{path} is not YAML: {' '.join(str(error).split())}"
         raise PlaycastError(message) from error
     servers = content.get("servers") if isinstance(content, dict) else None
     if not isinstance(servers, list) or not all(isinstance(server, dict) for server in servers):
         message = f"{path}: write `servers:` and below it a list, each with name, host, user and credential"
         raise PlaycastError(message)
-    return servers
+    return [_server(f"servers[{at}]", entry) for at, entry in enumerate(servers)]
 
 
-async def seed(engine: Engine, servers: list[dict[str, Any]]) -> tuple[int, int]:
+async def seed(engine: Engine, servers: list[SeedServer]) -> tuple[int, int]:
     """Create or update each server by name; (how many were created, how many were updated)."""
     created = updated = 0
     for at, entry in enumerate(servers):
-        fields = _fields(entry, f"servers[{at}]")
+        fields = entry.fields()
         known = await Server.get_or_none(name=fields.name)
         try:
             if known is None:
@@ -61,52 +104,22 @@ async def seed(engine: Engine, servers: list[dict[str, Any]]) -> tuple[int, int]
     return created, updated
 
 
-def _fields(entry: dict[str, Any], place: str) -> ServerFields:
-    unknown = entry.keys() - _KEYS
-    missing = {"name", "host", "user", "credential"} - entry.keys()
-    if unknown or missing:
-        what = f"{min(unknown)} is not known" if unknown else f"{min(missing)} is missing"
+def _server(place: str, entry: dict[str, Any]) -> SeedServer:
+    try:
+        return SeedServer.model_validate(entry)
+    except ValidationError as found:
+        raise PlaycastError(f"{place}{_first(found)}") from found
+
+
+def _first(found: ValidationError) -> str:
+    """The first thing that a person has to mend, and how."""
+    error = min(found.errors(), key=lambda error: (error["type"] == "missing", str(error["loc"])))
+    name, *inner = error["loc"]
+    field = next((field for field in SeedServer.model_fields.values() if field.alias == name), None)
+    if field is None or error["type"] == "missing":
+        what = "missing" if field else "not known"
         optional = "port, tags, variables, strictHostKey"
-        message = f"{place}: {what}; a server has name, host, user, credential, and if wanted {optional}"
-        raise PlaycastError(message)
-    return ServerFields(
-        name=_text(entry["name"], place, "name"),
-        host=_text(entry["host"], place, "host"),
-        port=_port(entry.get("port", 22), place),
-        user=_text(entry["user"], place, "user"),
-        credential=_credential(entry["credential"], place),
-        tags=[_text(tag, place, "tags") for tag in entry.get("tags") or []],
-        variables=entry.get("variables") or {},
-        strict_host_key=_flag(entry.get("strictHostKey", True), place, "strictHostKey"),
-    )
-
-
-def _text(value: Any, place: str, field: str) -> str:  # noqa: ANN401 (whatever YAML holds)
-    if not isinstance(value, str):
-        message = f"{place}.{field}: write text, in quotes where YAML reads something else"
-        raise PlaycastError(message)
-    return value
-
-
-def _port(value: Any, place: str) -> int:  # noqa: ANN401 (whatever YAML holds)
-    if not isinstance(value, int) or isinstance(value, bool):
-        message = f"{place}.port: write a number"
-        raise PlaycastError(message)
-    return value
-
-
-def _flag(value: Any, place: str, field: str) -> bool:  # noqa: ANN401 (whatever YAML holds)
-    if not isinstance(value, bool):
-        message = f"{place}.{field}: write true or false"
-        raise PlaycastError(message)
-    return value
-
-
-def _credential(value: Any, place: str) -> Credential:  # noqa: ANN401 (whatever YAML holds)
-    if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= _CREDENTIALS.keys():
-        message = f"{place}.credential: write one of {', '.join(_CREDENTIALS)}"
-        raise PlaycastError(message)
-    name, secret = next(iter(value.items()))
-    if name != "local":
-        secret = _text(secret, place, f"credential.{name}")
-    return Credential(**{_CREDENTIALS[name]: secret})
+        return f": {name} is {what}; a server has name, host, user, credential, and if wanted {optional}"
+    if inner and error["type"] == "string_type":
+        return f".{'.'.join(part for part in error['loc'] if isinstance(part, str))}: {_TEXT}"
+    return f".{name}: {field.description}"

@@ -84,6 +84,30 @@ def test_migrate_and_seed_are_idempotent(command: Callable[..., Result], tmp_pat
             'servers[0].host: "a b" is not a valid host',
         ),
         ("servers: [{name: x, host: h, user: u, port: 0, credential: {local: true}}]", "servers[0].port: 0 is no port"),
+        ("servers: [2026-99-99]", "is not YAML: month must be in 1..12"),
+        ("servers: [{name: x, host: h, user: u, credential: {}}]", "servers[0].credential: write one of password"),
+        (
+            "servers: [{name: x, host: h, user: u, credential: {password: 7}}]",
+            "servers[0].credential.password: write text",
+        ),
+        ("servers: [{name: x, host: h, user: u, tags: [7], credential: {local: true}}]", "servers[0].tags: write text"),
+        (
+            "servers: [{name: x, host: h, user: u, tags: web, credential: {local: true}}]",
+            "servers[0].tags: write a list",
+        ),
+        (
+            "servers: [{name: x, host: h, user: u, port: '22', credential: {local: true}}]",
+            "servers[0].port: write a number",
+        ),
+        (
+            "servers: [{name: x, host: h, user: u, strictHostKey: 1, credential: {local: true}}]",
+            "strictHostKey: write true",
+        ),
+        (
+            "servers: [{name: x, host: h, user: u, variables: [1], credential: {local: true}}]",
+            "variables: write a mapping",
+        ),
+        ("servers: [{1: x}]", "servers[0]: 1 is not known"),
         ("servers: [{name: 7, host: h, user: u, credential: {local: true}}]", "servers[0].name: write text"),
     ],
 )

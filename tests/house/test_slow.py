@@ -22,7 +22,7 @@ def test_each_that_is_listed_is_there() -> None:
 
 def test_one_of_each_file_is_drawn_and_each_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        sampling, "slow_tests", lambda: {"a.py::one": 5, "a.py::two": 15, "a.py::long": 16, "b.py::long": 60}
+        sampling, "slow_tests", lambda: {"a.py::one": 5, "a.py::two": 8, "a.py::long": 9, "b.py::long": 60}
     )
     slow = ["a.py::one[x]", "a.py::one[y]", "a.py::two", "a.py::long", "b.py::long"]
     ids = ["a.py::quick[x]", *slow, "c.py::quick"]

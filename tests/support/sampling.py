@@ -14,7 +14,7 @@ from pathlib import Path
 LIST = Path(__file__).parent.parent / "slow.toml"
 SLOW = 10
 """Seconds. What takes longer belongs into the list; a busy machine takes its time."""
-LONGEST = 15
+LONGEST = 8
 """Seconds. What takes longer is drawn only where a file has nothing shorter."""
 
 
