@@ -130,6 +130,7 @@ chaos: $(STAMP) ## Kill the server 60 times while 20 jobs print, and hold out ba
 	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest -s tests/jobs/test_chaos.py $(args)
 	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest $(args) \
 		tests/jobs/test_bad_conditions.py tests/jobs/test_bad_directories.py tests/api/test_clients_that_leave.py
+	@CHAOS=long timeout --foreground --kill-after=30 3600 $(BIN)/pytest tests/cluster/test_faults.py $(args)
 
 check: $(STAMP) ## Check style, types (the page's too) and the direction of imports
 	$(BIN)/ruff check

@@ -21,11 +21,9 @@ def test_each_that_is_listed_is_there() -> None:
 
 
 def test_one_of_each_file_is_drawn_and_each_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        sampling, "slow_tests", lambda: {"a.py::one": 5, "a.py::two": 8, "a.py::long": 9, "b.py::long": 60}
-    )
-    slow = ["a.py::one[x]", "a.py::one[y]", "a.py::two", "a.py::long", "b.py::long"]
-    ids = ["a.py::quick[x]", *slow, "c.py::quick"]
+    listed = {"a.py::one": 5, "a.py::two": 8, "a.py::more": 9, "b.py::more": 12}
+    monkeypatch.setattr(sampling, "slow_tests", lambda: listed)
+    ids = ["a.py::quick[x]", "a.py::one[x]", "a.py::one[y]", "a.py::two", "a.py::more", "b.py::more", "c.py::quick"]
     drawn: Counter[str] = Counter()
     for seed in range(300):
         out = sampling.left_out(ids, str(seed))
@@ -33,5 +31,14 @@ def test_one_of_each_file_is_drawn_and_each_has_its_turn(monkeypatch: pytest.Mon
         taken = [node_id for node_id in ids if node_id not in out]
         assert Counter(node_id.partition("::")[0] for node_id in taken) == {"a.py": 2, "b.py": 1, "c.py": 1}
         drawn.update(taken)
-    assert drawn.keys() == set(ids) - {"a.py::long"}
+    assert drawn.keys() == set(ids) - {"a.py::more"}
     assert min(drawn.values()) > 50
+
+
+def test_long_ones_share_their_time_and_one_is_always_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = {"a.py::chaos": 200, "b.py::long": 20, "c.py::long": 30, "d.py::long": 40, "e.py::short": 5}
+    monkeypatch.setattr(sampling, "slow_tests", lambda: listed)
+    runs = [listed.keys() - sampling.left_out(listed, str(seed)) for seed in range(300)]
+    assert all("e.py::short" in run and len(run) > 1 for run in runs)
+    assert {sum(listed[one] for one in run) - 5 for run in runs} == {50, 60, 200}
+    assert Counter(one for run in runs for one in run).keys() == listed.keys()

@@ -14,8 +14,12 @@ from pathlib import Path
 LIST = Path(__file__).parent.parent / "slow.toml"
 SLOW = 10
 """Seconds. What takes longer belongs into the list; a busy machine takes its time."""
-LONGEST = 8
+PREFERRED = 8
 """Seconds. What takes longer is drawn only where a file has nothing shorter."""
+LONG = 15
+"""Seconds. Files that have only what takes longer share what follows."""
+FOR_THE_LONG = 60
+"""Seconds of each run for such files, but one of them is always drawn."""
 
 
 @functools.cache
@@ -31,12 +35,22 @@ def slow_tests() -> dict[str, int]:
 
 
 def left_out(node_ids: Iterable[str], seed: str) -> set[str]:
-    """The slow tests that are not drawn: all but one of each file."""
+    """The slow tests that are not drawn: all but one of each file, and those of most files that have only long ones."""
     slow: dict[str, list[str]] = defaultdict(list)
     for node_id in node_ids:
         if function_of(node_id) in slow_tests():
             slow[node_id.partition("::")[0]].append(node_id)
-    return {node_id for of_file in slow.values() for node_id in of_file if node_id != _drawn(of_file, seed)}
+    drawn = sorted(
+        (min(of_file, key=lambda one: _order(one, seed)) for of_file in slow.values()), key=lambda one: _lot(one, seed)
+    )
+    left = FOR_THE_LONG
+    taken: set[str] = set()
+    for node_id in drawn:
+        seconds = _seconds(node_id)
+        if seconds <= LONG or left == FOR_THE_LONG or seconds <= left:
+            taken.add(node_id)
+            left -= seconds if seconds > LONG else 0
+    return {node_id for of_file in slow.values() for node_id in of_file} - taken
 
 
 def function_of(node_id: str) -> str:
@@ -44,11 +58,13 @@ def function_of(node_id: str) -> str:
     return node_id.partition("[")[0]
 
 
-def _drawn(of_file: list[str], seed: str) -> str:
-    """One of the slow tests of a file."""
+def _seconds(node_id: str) -> int:
+    return slow_tests()[function_of(node_id)]
 
-    def order(node_id: str) -> tuple[int, str]:
-        too_long = max(0, slow_tests()[function_of(node_id)] - LONGEST)
-        return too_long, hashlib.sha256(f"{seed} {node_id}".encode()).hexdigest()
 
-    return min(of_file, key=order)
+def _order(node_id: str, seed: str) -> tuple[int, str]:
+    return max(0, _seconds(node_id) - PREFERRED), _lot(node_id, seed)
+
+
+def _lot(node_id: str, seed: str) -> str:
+    return hashlib.sha256(f"{seed} {node_id}".encode()).hexdigest()
