@@ -1,7 +1,7 @@
 """What is true: the tables, the legal moves between job states, and the queries over them."""
 
 from models.chunk import LogChunk
-from models.job import FINAL, FailureReason, JobStatus, ProvisionJob
+from models.job import FINAL, FailureReason, FenceLost, JobStatus, ProvisionJob
 from models.job_event import HostTaskStatus, JobEvent
 from models.job_host import JobHost
 from models.pruned_job import PrunedJob
@@ -14,6 +14,7 @@ from models.write_probe import WriteProbe
 __all__ = [
     "FINAL",
     "FailureReason",
+    "FenceLost",
     "HostTaskStatus",
     "JobEvent",
     "JobHost",

@@ -19,6 +19,10 @@ from models.dialect import mark
 from models.json_field import JsonField
 
 
+class FenceLost(Exception):
+    """Another claim of this job has taken over; whatever this one still wanted to write is dropped."""
+
+
 class JobStatus(StrEnum):
     """Where a job stands."""
 
@@ -154,6 +158,23 @@ class ProvisionJob(Model):
             event_count=F("event_count") + 1,
         )
         return bool(moved)
+
+    async def mark_launched(self, at: datetime) -> None:
+        """Note when its ansible was started; FenceLost if the job is not ours any more."""
+        ours = ProvisionJob.filter(id=self.id, status=JobStatus.RUNNING, fence=self.fence)
+        if not await ours.update(launched_at=at):
+            raise FenceLost
+        self.launched_at = at
+
+    async def must_have_stored(self, **columns: int) -> None:
+        """FenceLost unless fence and columns are these, as a commit whose answer was lost has left them."""
+        now = await ProvisionJob.get_or_none(id=self.id)
+        if (
+            now is None
+            or now.fence != self.fence
+            or any(getattr(now, name) != value for name, value in columns.items())
+        ):
+            raise FenceLost
 
     @classmethod
     async def lose(cls, job_id: int, fence: int, message: str, at: datetime) -> bool:

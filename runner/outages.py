@@ -2,16 +2,30 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import asyncpg
 import structlog
-from tortoise.exceptions import DBConnectionError, OperationalError
+from tortoise.exceptions import BaseORMException, DBConnectionError, OperationalError
 
 RETRY_SECONDS = 1.0
 T = TypeVar("T")
 
 log = structlog.get_logger()
+
+
+async def every(seconds: float, action: Callable[[], Awaitable[None]], failing: str, *, after: float = 0) -> NoReturn:
+    """Do it after so many seconds, and then again and again until cancelled.
+
+    While the database or a disk fails, `failing` says so as a warning, and the next time is the next try.
+    """
+    await asyncio.sleep(after)
+    while True:
+        try:
+            await action()
+        except (BaseORMException, OSError) as error:
+            log.warning(failing, error=str(error) or type(error).__name__)
+        await asyncio.sleep(seconds)
 
 
 async def until_stored(what: str, job_id: int, write: Callable[[], Awaitable[T]]) -> T:

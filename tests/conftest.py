@@ -25,7 +25,7 @@ from runner.start.warm_start import WarmStart
 from tests.support import postgres
 from tests.support.api import Api
 from tests.support.launchers import MODE, LateWarmStart
-from tests.support.sampling import SLOW, function_of, left_out, slow_tests
+from tests.support.sampling import MARKED_BY, SLOW, function_of, left_out, may_hold, slow_tests
 from tests.support.sshd import PASSWORD, Sshd, make_key, require_sshd, start_sshd
 
 # How long an example takes says something about the machine alone.
@@ -51,6 +51,23 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """What is left out is said, and how it is repeated."""
     seed = config.getoption("sample")
     return seed and f"slow tests: one of each file, those of --sample={seed}; tests/slow.toml lists them"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files without any of the marked tests need not be imported, which takes longer than most of what they hold."""
+    *before, mark = config.getoption("markexpr").split() or [""]
+    if before[-1:] == ["not"]:
+        return None
+    return (
+        collection_path.name.startswith("test_") and mark in MARKED_BY and not may_hold(collection_path, mark)
+    ) or None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """No marked test lies where it would not be looked for."""
+    for mark in MARKED_BY:
+        if item.get_closest_marker(mark) is not None and not may_hold(item.path, mark):
+            raise pytest.UsageError(f"{item.path} holds a test marked {mark}, and none of the words {MARKED_BY[mark]}")
 
 
 # After the marks of -m, so that each run of its own draws for itself.

@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
-from tortoise.exceptions import BaseORMException
 
 from models import ProvisionJob, PrunedJob
 from runner.job_dir import JobDir
 from runner.limits import MAX_ID
+from runner.outages import every
 from runner.retention.job_files import alive, remove_directory, remove_log
 from runner.retention.rules import removable
 
@@ -43,14 +43,13 @@ class Janitor:
 
     async def work(self) -> None:
         """Look now and every 10 minutes until cancelled; a failure waits for the next time."""
-        while True:
-            try:
-                swept = await self.run()
-                if swept != Swept():
-                    log.info("removed what was pruned", directories=swept.directories, logs=swept.logs)
-            except (BaseORMException, OSError) as error:
-                log.warning("what was pruned cannot be removed, it is tried again later", error=str(error))
-            await asyncio.sleep(EVERY_SECONDS)
+
+        async def sweep() -> None:
+            swept = await self.run()
+            if swept != Swept():
+                log.info("removed what was pruned", directories=swept.directories, logs=swept.logs)
+
+        await every(EVERY_SECONDS, sweep, "what was pruned cannot be removed, it is tried again later")
 
     async def run(self) -> Swept:
         """Look once, a few directories at a time."""

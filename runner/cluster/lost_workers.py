@@ -17,6 +17,7 @@ from runner.cluster.hold_ups import end_holdups
 from runner.engine import Engine
 from runner.jobs import transitions
 from runner.lease import HEARTBEAT_SECONDS, LEASE_SECONDS
+from runner.outages import every
 
 _LOST = """
 SELECT job.id, job.fence, job.worker FROM provision_job job LEFT JOIN worker ON worker.name = job.worker
@@ -47,14 +48,16 @@ class LostWorkers:
 
     async def work(self) -> None:
         """Look at each heartbeat until cancelled."""
-        while True:
+
+        async def look() -> None:
             try:
                 async with asyncio.timeout(LEASE_SECONDS):
                     await self.look()
-            except (BaseORMException, OSError) as error:
+            except (BaseORMException, OSError):
                 self._up_since = None
-                log.warning("lost workers cannot be looked for", error=str(error) or type(error).__name__)
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+                raise
+
+        await every(HEARTBEAT_SECONDS, look, "lost workers cannot be looked for")
 
     async def look(self) -> None:
         """End connections that block others, mark jobs of lost workers, and free servers whose grace is over."""

@@ -21,7 +21,7 @@ from runner.job_dir import JobDir
 from runner.log.growth_watch import GrowthWatch
 from runner.log.piece import Piece
 from runner.log.stored import read_range
-from runner.log.tail import IDLE_SECONDS, POLL_SECONDS, FenceLost
+from runner.log.tail import IDLE_SECONDS, POLL_SECONDS
 from runner.outages import until_stored
 from runner.waits import first, pause
 
@@ -139,15 +139,9 @@ class Intake:
                 await JobEvent.bulk_create(rows)
                 await self._live.write()
         if not moved:
-            await self._must_be_ours(job.events_size + size)
+            await job.must_have_stored(events_size=job.events_size + size)
         job.events_size += size
         job.progress = progress
-
-    async def _must_be_ours(self, size: int) -> None:
-        """A commit whose answer was lost has stored exactly this; anything else means that the fence moved."""
-        current = await ProvisionJob.get_or_none(id=self._job.id)
-        if current is None or current.fence != self._job.fence or current.events_size != size:
-            raise FenceLost
 
 
 def _own_output(kind: str, printed: bytes) -> int:

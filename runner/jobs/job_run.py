@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from models import FailureReason, JobHost, JobStatus, ProvisionJob, Server
+from models import FailureReason, FenceLost, JobHost, JobStatus, ProvisionJob, Server
 from runner.bus import Topic
 from runner.engine import Engine
 from runner.errors import PlaycastError
@@ -20,7 +20,7 @@ from runner.job_processes import ProcessWatch, holder, start_time, this_boot
 from runner.jobs import transitions
 from runner.jobs.halt import Halt, end_rest
 from runner.jobs.launch import launch, targets_of
-from runner.log.tail import FenceLost, Tail
+from runner.log.tail import Tail
 from runner.outages import until_stored
 from runner.outcome.findings import Recap, read_findings
 from runner.outcome.judge import Outcome, judge
@@ -114,7 +114,7 @@ class JobRun:
                 # A supervisor that the server started just before it was killed may have come first: then it runs.
                 if not self._dir.held() and not self._dir.run.exists():
                     return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, str(error), None)
-        await until_stored("start", self._job.id, self._mark_launched)
+        await until_stored("start", self._job.id, lambda: self._job.mark_launched(datetime.now(UTC)))
         return None
 
     def _ours(self) -> bool:
@@ -132,13 +132,6 @@ class JobRun:
         """Its exit code and recap would pass for this job's own."""
         message = f"{self._dir.path} holds a job of another database: move it away, then run the recipe again"
         return Outcome(JobStatus.ERROR, FailureReason.LAUNCH_FAILED, message, None)
-
-    async def _mark_launched(self) -> None:
-        now = datetime.now(UTC)
-        ours = ProvisionJob.filter(id=self._job.id, status=JobStatus.RUNNING, fence=self._job.fence)
-        if not await ours.update(launched_at=now):
-            raise FenceLost
-        self._job.launched_at = now
 
     async def _cancel_requested_by(self) -> str | None:
         current = await until_stored("cancel", self._job.id, lambda: ProvisionJob.get_or_none(id=self._job.id))

@@ -1,16 +1,17 @@
 """The worker: claims jobs as slots become free, takes up those that run already, and sees each to its end."""
 
 import asyncio
+import functools
 
 import structlog
-from tortoise.exceptions import BaseORMException, DBConnectionError
+from tortoise.exceptions import DBConnectionError
 from tortoise.expressions import Q, Subquery
 
-from models import FailureReason, JobStatus, ProvisionJob, ServerLock
+from models import FailureReason, FenceLost, JobStatus, ProvisionJob, ServerLock
 from runner.engine import Engine
 from runner.jobs import transitions
 from runner.jobs.job_run import JobRun
-from runner.log.tail import FenceLost
+from runner.outages import every
 from runner.queue.slots import Slots
 
 RETRY_PAUSES = (1.0, 5.0, 30.0)
@@ -63,12 +64,8 @@ class Worker:
             await self._take_up(group, judged_before=True)
             await transitions.admit_all(self._engine)
             group.create_task(self._engine.dispatcher.work(self._take, self._places))
-            while True:
-                await asyncio.sleep(STRAY_SECONDS)
-                try:
-                    await self._take_up(group)
-                except (BaseORMException, OSError) as error:
-                    log.warning("running jobs cannot be looked for", error=str(error))
+            strays = functools.partial(self._take_up, group)
+            await every(STRAY_SECONDS, strays, "running jobs cannot be looked for", after=STRAY_SECONDS)
 
     async def _take_up(self, group: asyncio.TaskGroup, *, judged_before: bool = False) -> None:
         """Follow the RUNNING jobs that nobody follows. They run whether a slot is free or not.

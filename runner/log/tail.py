@@ -28,10 +28,6 @@ PARTIAL_SECONDS = 0.05
 IDLE_SECONDS = 1.0
 
 
-class FenceLost(Exception):
-    """Another claim of this job has taken over; whatever this one still wanted to write is dropped."""
-
-
 class Tail:
     """Copies the log of one claimed job. `job.log_size` and `job.line_count` move with what is stored."""
 
@@ -109,10 +105,4 @@ class Tail:
 
     async def _write(self, runs: list[Run], size: int, lines: int) -> None:
         if not await self._appender.append(LogAppend(self._job, runs, size, lines)):
-            await self._must_be_ours(size)
-
-    async def _must_be_ours(self, size: int) -> None:
-        """A commit whose answer was lost has stored exactly this; anything else means that the fence moved."""
-        current = await ProvisionJob.get_or_none(id=self._job.id)
-        if current is None or current.fence != self._job.fence or current.log_size != size:
-            raise FenceLost
+            await self._job.must_have_stored(log_size=size)

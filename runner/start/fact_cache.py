@@ -24,12 +24,12 @@ from pathlib import Path
 
 import structlog
 from cryptography.fernet import Fernet, InvalidToken
-from tortoise.exceptions import BaseORMException
 
 from models import ProvisionJob, Server, ServerAuthKind
 from runner.host_keys import host_name
 from runner.job_dir import JobDir
 from runner.limits import MAX_ID
+from runner.outages import every
 from runner.recipes.book import Recipe, RecipeBook
 from runner.secrets.vault import Vault
 from runner.start.inventory import Target
@@ -149,14 +149,13 @@ class Facts:
 
     async def work(self, recipes: RecipeBook) -> None:
         """Remove what is too old, or of nobody, now and every 10 minutes until cancelled."""
-        while True:
-            try:
-                seconds = {recipe.name: recipe.sidecar.fact_cache for recipe in await recipes.all()}
-                await asyncio.to_thread(self.expire, seconds)
-                await self.forget_deleted()
-            except (BaseORMException, OSError) as error:
-                log.warning("old facts cannot be removed", error=str(error))
-            await asyncio.sleep(EVERY_SECONDS)
+
+        async def clean() -> None:
+            seconds = {recipe.name: recipe.sidecar.fact_cache for recipe in await recipes.all()}
+            await asyncio.to_thread(self.expire, seconds)
+            await self.forget_deleted()
+
+        await every(EVERY_SECONDS, clean, "old facts cannot be removed")
 
     def _run(self, job: ProvisionJob, recipe: Recipe) -> _Run:
         secrets = self._vault.unlock(job.secret_vars) if job.secret_vars is not None else None

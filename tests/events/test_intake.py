@@ -13,13 +13,12 @@ import pytest
 from tortoise.exceptions import OperationalError
 
 from gql.types.event import HostTaskEvent, event_of
-from models import JobEvent, JobHost, ProvisionJob
+from models import FenceLost, JobEvent, JobHost, ProvisionJob
 from runner import outages
 from runner.bus import LocalBus, Topic
 from runner.events import intake
 from runner.events.host_progress import HostProgress
 from runner.events.intake import Intake
-from runner.log.tail import FenceLost
 from tests.support.postgres import fresh_database
 from tests.support.told import ZEROES, Desk, desk_on, line
 

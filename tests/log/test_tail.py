@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import JobStatus, LogChunk, ProvisionJob
+from models import FenceLost, JobStatus, LogChunk, ProvisionJob
 from models.chunk import MAX_BYTES
 from runner.bus import LocalBus, Topic
 from runner.job_dir import JobDir
@@ -21,7 +21,7 @@ from runner.log.appender import Appender
 from runner.log.cutting import lines_end, text_end
 from runner.log.read_buffer import ReadBuffer
 from runner.log.shelf import Shelf
-from runner.log.tail import READ_BYTES, FenceLost, Tail
+from runner.log.tail import READ_BYTES, Tail
 from tests.support.locking import job_row
 
 TEXT = st.text(st.sampled_from("aé€😀\n"))

@@ -14,12 +14,22 @@ from pathlib import Path
 LIST = Path(__file__).parent.parent / "slow.toml"
 SLOW = 10
 """Seconds. What takes longer belongs into the list; a busy machine takes its time."""
-PREFERRED = 8
+PREFERRED = 5
 """Seconds. What takes longer is drawn only where a file has nothing shorter."""
 LONG = 15
 """Seconds. Files that have only what takes longer share what follows."""
-FOR_THE_LONG = 60
+FOR_THE_LONG = 40
 """Seconds of each run for such files, but one of them is always drawn."""
+
+MARKED_BY = {"alone": ("mark.alone",), "postgres": ("postgres", "database")}
+"""What stands in each file that holds a test with that mark."""
+
+
+@functools.cache
+def may_hold(file: Path, mark: str) -> bool:
+    """Whether there may be a test with that mark."""
+    text = file.read_text()
+    return any(word in text for word in MARKED_BY[mark])
 
 
 @functools.cache
