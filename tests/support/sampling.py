@@ -20,6 +20,8 @@ LONG = 15
 """Seconds. Files that have only what takes longer share what follows."""
 FOR_THE_LONG = 40
 """Seconds of each run for such files, but one of them is always drawn."""
+TOO_LONG = 120
+"""Seconds. What takes longer is never drawn."""
 
 MARKED_BY = {"alone": ("mark.alone",), "postgres": ("postgres", "database")}
 """What stands in each file that holds a test with that mark."""
@@ -57,7 +59,7 @@ def left_out(node_ids: Iterable[str], seed: str) -> set[str]:
     taken: set[str] = set()
     for node_id in drawn:
         seconds = _seconds(node_id)
-        if seconds <= LONG or left == FOR_THE_LONG or seconds <= left:
+        if seconds <= LONG or (seconds <= TOO_LONG and left == FOR_THE_LONG) or seconds <= left:
             taken.add(node_id)
             left -= seconds if seconds > LONG else 0
     return {node_id for of_file in slow.values() for node_id in of_file} - taken
