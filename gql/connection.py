@@ -89,5 +89,7 @@ def _row_after(cursor: str) -> int:
         text = ""
     number = read_number(text.removeprefix(_PREFIX)) if text.startswith(_PREFIX) else None
     if number is None:
-        raise BadInput(f"{quoted(cursor)} is no cursor: use an `endCursor` that this API gave you, or none to start")
+        raise BadInput(
+            f"{quoted(cursor)} is not a valid cursor: use an `endCursor` that this API gave you, or none to start"
+        )
     return number

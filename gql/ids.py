@@ -8,7 +8,7 @@ import strawberry
 from runner.errors import BadInput, quoted
 from runner.limits import MAX_ID
 
-_NO_GLOBAL_ID = "{} is no id: use an `id` that this API gave you"
+_NO_GLOBAL_ID = "{} is not a valid id: use an `id` that this API gave you"
 _NO_ID = f"{_NO_GLOBAL_ID}, or the bare number"
 
 

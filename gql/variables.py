@@ -46,7 +46,7 @@ def _check(kind: object, value: object, path: str) -> None:
         # What is wrong with these is told with all of them, and with names that are like them.
         unknown = value.keys() - kind.fields.keys()
         if len(unknown) > MAX_UNKNOWN or any(len(name) > MAX_NAME for name in unknown):
-            message = f"{path}: {quoted(min(unknown))} is no field of {kind.name}"
+            message = f"{path}: {quoted(min(unknown))} is not a field of {kind.name}"
             raise RequestError(message, extensions={"code": "BAD_USER_INPUT"})
         for name, field in kind.fields.items():
             if name in value:

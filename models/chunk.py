@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tortoise import fields
 from tortoise.connection import get_connection
+from tortoise.expressions import RawSQL
 from tortoise.models import Model
 
 from models.dialect import mark
@@ -15,6 +16,8 @@ from models.job import ProvisionJob
 from models.transaction import at_once
 
 MAX_BYTES = 64 * 1024
+CHUNKS_LEFT = RawSQL("EXISTS (SELECT 1 FROM log_chunk c WHERE c.job_id = provision_job.id)")
+"""In a query of jobs: whether any of the log is still there."""
 _MOVE = "UPDATE provision_job SET log_size = ?, line_count = ? WHERE id = ? AND fence = ? AND log_size = ?"
 _ADD = "INSERT INTO log_chunk (job_id, start, first_line, data, emitted_at) VALUES (?, ?, ?, ?, ?)"
 # One statement, so one transaction and one way to PostgreSQL, however many logs come further.

@@ -1,10 +1,30 @@
 """Which servers a job was asked to run on, and how far it came on each."""
 
+import json
+from collections.abc import Sequence
+
 from tortoise import fields
+from tortoise.connection import get_connection
 from tortoise.models import Model
 
 from models.job import ProvisionJob
 from models.server import Server
+
+# PostgreSQL and SQLite have no statement in common that takes some rows of each server and reads no others.
+_NEWEST_ON = {
+    "postgres": """
+        SELECT newest.server_id, newest.job_id FROM json_array_elements_text($1::json) AS asked CROSS JOIN LATERAL (
+            SELECT server_id, job_id FROM job_host WHERE server_id = asked.value::int AND job_id < $2
+            ORDER BY job_id DESC LIMIT $3
+        ) AS newest
+    """,
+    "sqlite": """
+        SELECT newest.server_id, newest.job_id FROM json_each(?) AS asked CROSS JOIN job_host AS newest
+        ON newest.server_id = asked.value AND newest.job_id IN (
+            SELECT job_id FROM job_host WHERE server_id = asked.value AND job_id < ? ORDER BY job_id DESC LIMIT ?
+        )
+    """,
+}
 
 
 class JobHost(Model):
@@ -40,3 +60,11 @@ class JobHost(Model):
         table_description = "requested servers of jobs"
         unique_together = (("job", "host"),)
         indexes = (("server", "job"),)
+
+    @classmethod
+    async def newest_on(cls, server_ids: Sequence[int], most: int, before: int) -> list[tuple[int, int]]:
+        """(server, job) of the `most` newest jobs of each of these servers, of those with an id below `before`."""
+        connection = get_connection("default")
+        given = [json.dumps(list(server_ids)), before, most]
+        rows = await connection.execute_query_dict(_NEWEST_ON[connection.capabilities.dialect], given)
+        return [(row["server_id"], row["job_id"]) for row in rows]

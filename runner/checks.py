@@ -42,7 +42,9 @@ def invalid(message: str, *field: str) -> Refused:
 def name(value: str, *field: str) -> str:
     """A server's name: 1 to 64 printable characters without a space at either end."""
     if not 1 <= len(value) <= 64 or not value.isprintable() or value != value.strip():
-        message = f"{quoted(value)} is no server name: use 1 to 64 printable characters, no space at either end"
+        message = (
+            f"{quoted(value)} is not a valid server name: use 1 to 64 printable characters, no space at either end"
+        )
         raise invalid(message, *field)
     return text(value, *field)
 
@@ -72,7 +74,7 @@ def _no_host(value: str, *field: str) -> str:
 def port(value: int, *field: str) -> int:
     """A TCP port."""
     if not 1 <= value <= 65535:
-        raise invalid(f"{value} is no port: use a number from 1 to 65535", *field)
+        raise invalid(f"{value} is not a valid port: use a number from 1 to 65535", *field)
     return value
 
 
@@ -94,7 +96,7 @@ def server_tags(values: list[str], *field: str) -> list[str]:
     for value in values:
         if not _GROUP.fullmatch(value) or value in _RESERVED_GROUPS:
             message = (
-                f"{quoted(value)} is no tag: use a small letter first, then small letters, digits or _, "
+                f"{quoted(value)} is not a valid tag: use a small letter first, then small letters, digits or _, "
                 "at most 32 in all, and neither all nor ungrouped (each tag becomes an inventory group)"
             )
             raise invalid(message, *field)
@@ -107,7 +109,9 @@ def task_tags(values: list[str], *field: str) -> list[str]:
         raise invalid(f"{len(values)} tags are too many: use at most {MAX_TAGS}", *field)
     for value in values:
         if not _TASK_TAG.fullmatch(value):
-            message = f"{quoted(value)} is no task tag: use letters, digits, _, ., : or -, at most 64, no - first"
+            message = (
+                f"{quoted(value)} is not a valid task tag: use letters, digits, _, ., : or -, at most 64, no - first"
+            )
             raise invalid(message, *field)
     return values
 
@@ -159,9 +163,9 @@ def _too_deep(*field: str) -> Refused:
 
 def _variable(key: object, item: object, *field: str) -> None:
     if not isinstance(key, str) or not _VARIABLE.fullmatch(key):
-        raise invalid(f"{quoted(key)} is no variable name: use letters, digits and _, no digit first", *field)
+        raise invalid(f"{quoted(key)} is not a valid variable name: use letters, digits and _, no digit first", *field)
     if key in _KEYWORDS:
-        raise invalid(f"{key} is no variable name: it is a word of Ansible's template language", *field, key)
+        raise invalid(f"{key} is not a valid variable name: it is a word of Ansible's template language", *field, key)
     if is_magic(key):
         raise invalid(f"{key} is not allowed: Ansible itself has something of that name; choose another", *field, key)
     if is_ansibles(key) and key != INTERPRETER:

@@ -12,7 +12,7 @@ from aerich import Command
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 
-from models.letters import register_upper
+from models.dialect import register_upper
 from playcast.settings import file_of
 from playcast.storage.database_file import check_file, make_file
 from playcast.storage.open_errors import opening

@@ -20,7 +20,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.exceptions import BaseORMException
 
-from models import JobStatus, ProvisionJob
+from models import JobStatus, ProvisionJob, WorkerEntry
 from models.transaction import transaction
 from runner.lease import LEASE_SECONDS, STANDSTILL_SECONDS
 from runner.queue.admission import alone
@@ -79,7 +79,6 @@ _CALLED = {
 # What PostgreSQL knows of the queue is mostly that it is short. Of one that has grown to 100,000 entries meanwhile it
 # would sort all for the first, 150 ms each time, until it looks again.
 _COUNT_ANEW = "ANALYZE procrastinate_jobs"
-_WORKERS = "SELECT count(*) AS alive FROM worker WHERE heartbeat_at > now() - make_interval(secs => $1)"
 
 
 log = structlog.get_logger()
@@ -179,8 +178,7 @@ class ProcrastinateDispatcher:
 
     async def turn(self) -> float:
         """Seconds from one look of this worker to its next, so that all of them together look often enough."""
-        rows = await get_connection("default").execute_query_dict(_WORKERS, [LEASE_SECONDS])
-        return MEND_SECONDS * max(1, int(rows[0]["alive"]))
+        return MEND_SECONDS * max(1, await WorkerEntry.alive(LEASE_SECONDS))
 
     async def mend(self) -> None:
         """Do it once; nobody waits for that unless something is missing."""

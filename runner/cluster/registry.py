@@ -7,28 +7,11 @@ import secrets
 from pathlib import Path
 
 import structlog
-from tortoise.connection import get_connection
 from tortoise.exceptions import BaseORMException
 
+from models import WorkerEntry
 from runner.errors import PlaycastError
 from runner.lease import HEARTBEAT_SECONDS, LEASE_SECONDS
-
-# A name whose worker is heard of belongs to its data directory. One that is not may be taken over, but not while jobs
-# of it run: their directories are elsewhere, and who does not find one would start the job again.
-_ENTER = """
-INSERT INTO worker (name, home, slots, version, started_at, heartbeat_at) VALUES ($1, $2, $3, $4, now(), now())
-ON CONFLICT (name) DO UPDATE SET home = $2, slots = $3, version = $4, started_at = now(), heartbeat_at = now()
-WHERE worker.home = $2 OR (worker.heartbeat_at < now() - make_interval(secs => $5) AND NOT EXISTS (
-    SELECT 1 FROM provision_job job WHERE job.worker = $1 AND job.status = 'RUNNING'))
-RETURNING name
-"""
-_RENEW = "UPDATE worker SET heartbeat_at = now() WHERE name = $1 AND home = $2 RETURNING name"
-# One that leaves no job behind is gone; the jobs of another have a while until it is back.
-_LEAVE = """
-DELETE FROM worker WHERE name = $1 AND home = $2
-AND NOT EXISTS (SELECT 1 FROM provision_job job WHERE job.worker = $1 AND job.status = 'RUNNING')
-"""
-_PAUSE = "UPDATE worker SET heartbeat_at = now() + make_interval(secs => $3) WHERE name = $1 AND home = $2"
 
 log = structlog.get_logger()
 
@@ -70,8 +53,7 @@ class Registry:
 
     async def enter(self) -> None:
         """Take the name, before any job is looked at; PlaycastError if another machine has it."""
-        values = [self._name, self._home, self._slots, self._version, LEASE_SECONDS]
-        if not await get_connection("default").execute_query_dict(_ENTER, values):
+        if not await WorkerEntry.enter(self._name, self._home, self._slots, self._version, LEASE_SECONDS):
             message = (
                 f"PLAYCAST_WORKER: a worker called {self._name} works elsewhere, or has left jobs that are judged "
                 f"within {LEASE_SECONDS:g} seconds: give this one another name, or start it again then"
@@ -86,7 +68,7 @@ class Registry:
             began = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(LEASE_SECONDS):
-                    renewed = await get_connection("default").execute_query_dict(_RENEW, [self._name, self._home])
+                    renewed = await WorkerEntry.renew(self._name, self._home)
             except (BaseORMException, OSError) as error:
                 log.warning("the database does not hear of this worker", error=str(error) or type(error).__name__)
                 continue
@@ -102,6 +84,4 @@ class Registry:
 
     async def pause(self, seconds: float) -> None:
         """Stop in good order: jobs that go on are judged only if no worker has this name again after `seconds`."""
-        database, mine = get_connection("default"), [self._name, self._home]
-        await database.execute_query(_LEAVE, mine)
-        await database.execute_query(_PAUSE, [*mine, seconds])
+        await WorkerEntry.leave(self._name, self._home, seconds)

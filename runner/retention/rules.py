@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from tortoise.expressions import Q, RawSQL, Subquery
+from tortoise.expressions import Q, Subquery
 from tortoise.functions import Count, Sum
 from tortoise.queryset import QuerySet
 
 from models import FINAL, ProvisionJob, ServerLock
+from models.chunk import CHUNKS_LEFT
 from runner.limits import IDEMPOTENCY_WINDOW
 
 STEP = 4096
@@ -24,7 +25,6 @@ JOB_BYTES = 4096
 GOING = -1
 """The fence of a job whose removal has begun: a mark that outlives a crash, and no claim ever has it."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_CHUNKS_LEFT = RawSQL("EXISTS (SELECT 1 FROM log_chunk c WHERE c.job_id = provision_job.id)")
 _COLUMNS = ("id", "created_at", "ended_at", "idempotency_key", "fence", "events_size", "log_size", "log_pruned_at")
 
 
@@ -91,7 +91,7 @@ async def choose(keep: Retention, now: datetime) -> AsyncIterator[Victim]:
     for start, high in _steps(span):
         low = start
         while low < high:
-            going = removable().filter(id__gt=low, id__lte=high).annotate(chunks_left=_CHUNKS_LEFT)
+            going = removable().filter(id__gt=low, id__lte=high).annotate(chunks_left=CHUNKS_LEFT)
             going = going.filter(rules.going()).order_by("id").limit(ROWS)
             rows = [_Row(**row) for row in await going.values(*_COLUMNS, "chunks_left")]
             for victim in map(rules.judge, rows):

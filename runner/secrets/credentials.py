@@ -98,7 +98,8 @@ class Credentials:
             return failure(message) if failure else invalid(message, _FIELD, "keyFile")
 
         if not _KEY_FILE.fullmatch(name):
-            raise refuse(f"{quoted(name)} is no key file: give the name of a file in the keys directory, not a path")
+            advice = "give the name of a file in the keys directory, not a path"
+            raise refuse(f"{quoted(name)} is not the name of a key file: {advice}")
         if self._keys_dir is None:
             raise refuse("there is no keys directory here: set PLAYCAST_KEYS_DIR, or send the key as privateKey")
         path = (self._keys_dir / name).resolve()
@@ -151,5 +152,5 @@ def _private_key(value: str, *field: str) -> str:
             raise invalid(
                 "the private key has a passphrase, or a kind that is not supported: store it without", *field
             ) from error
-        message = "this is no private key that can be read: send the whole text, from -----BEGIN to END-----"
+        message = "this is not a private key that can be read: send the whole text, from -----BEGIN to END-----"
         raise invalid(message, *field) from error

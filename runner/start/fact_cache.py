@@ -209,7 +209,7 @@ def _is_known(server: Server) -> bool:
 
 
 def _left(path: Path, most: int) -> Iterator[tuple[str, bytes]]:
-    """(host, token) for each host that a job left word of, at most so many; OSError if `path` is no regular file."""
+    """(host, token) for each host that a job left word of, at most so many; OSError if `path` is not a regular file."""
     try:
         # A playbook that runs on this machine may have put anything there, a pipe that nobody writes to for one.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -217,7 +217,7 @@ def _left(path: Path, most: int) -> Iterator[tuple[str, bytes]]:
         return
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(f"{path} is no regular file")
+            raise OSError(f"{path} is not a regular file")
         with os.fdopen(handle, "rb", closefd=False) as file:
             for line in islice(iter(partial(file.readline, _MOST_LINE), b""), most):
                 host, _, token = line.rstrip(b"\n").partition(b" ")

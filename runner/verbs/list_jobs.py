@@ -1,11 +1,9 @@
 """Lists of jobs, newest first: by filter, and of many servers at once."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tortoise.connection import get_connection
 from tortoise.expressions import Q, Subquery
 from tortoise.functions import Count
 from tortoise.queryset import QuerySet
@@ -16,21 +14,6 @@ from runner.viewer import Viewer
 
 CLOCK_SLACK = timedelta(days=1)
 """How far a clock may have been set back without jobs missing from a list by time of creation."""
-# PostgreSQL and SQLite have no statement in common that takes some rows of each server and reads no others.
-_NEWEST_ON = {
-    "postgres": """
-        SELECT newest.server_id, newest.job_id FROM json_array_elements_text($1::json) AS asked CROSS JOIN LATERAL (
-            SELECT server_id, job_id FROM job_host WHERE server_id = asked.value::int AND job_id < $2
-            ORDER BY job_id DESC LIMIT $3
-        ) AS newest
-    """,
-    "sqlite": """
-        SELECT newest.server_id, newest.job_id FROM json_each(?) AS asked CROSS JOIN job_host AS newest
-        ON newest.server_id = asked.value AND newest.job_id IN (
-            SELECT job_id FROM job_host WHERE server_id = asked.value AND job_id < ? ORDER BY job_id DESC LIMIT ?
-        )
-    """,
-}
 
 
 @dataclass(frozen=True)
@@ -66,15 +49,13 @@ async def newest_on(
     viewer: Viewer, server_ids: Sequence[int], most: int, before: int | None = None
 ) -> dict[int, list[ProvisionJob]]:
     """The `most` newest jobs of each of these servers, of those with an id below `before`."""
-    connection = get_connection("default")
-    given = [json.dumps(list(server_ids)), MAX_ID if before is None else before, most]
-    rows = await connection.execute_query_dict(_NEWEST_ON[connection.capabilities.dialect], given)
-    jobs = {job.id: job for job in await ProvisionJob.filter(id__in=list({row["job_id"] for row in rows}))}
+    pairs = await JobHost.newest_on(server_ids, most, MAX_ID if before is None else before)
+    jobs = {job.id: job for job in await ProvisionJob.filter(id__in=list({job_id for _, job_id in pairs}))}
     found: dict[int, list[ProvisionJob]] = {server_id: [] for server_id in server_ids}
-    for row in sorted(rows, key=lambda row: -row["job_id"]):
+    for server_id, job_id in sorted(pairs, key=lambda pair: -pair[1]):
         # Pruned since the first look, if it is not there.
-        if row["job_id"] in jobs:
-            found[row["server_id"]].append(jobs[row["job_id"]])
+        if job_id in jobs:
+            found[server_id].append(jobs[job_id])
     return found
 
 

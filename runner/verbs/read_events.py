@@ -32,7 +32,9 @@ def parse_event_cursor(job: ProvisionJob, cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 10:
-        raise BadInput(f"{quoted(cursor)} is no event cursor: use a `cursor` that this API gave you, or none to start")
+        raise BadInput(
+            f"{quoted(cursor)} is not a valid event cursor: use a `cursor` that this API gave you, or none to start"
+        )
     if int(cursor) > job.event_count:
         raise BadInput(f"cursor {cursor} is past the last event of job {job.id}, which has {job.event_count}")
     return int(cursor)

@@ -37,7 +37,9 @@ def parse_cursor(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise BadInput(f"{quoted(cursor)} is no log cursor: use a `cursor` that this API gave you, or none to start")
+        raise BadInput(
+            f"{quoted(cursor)} is not a valid log cursor: use a `cursor` that this API gave you, or none to start"
+        )
     return int(cursor)
 
 

@@ -61,7 +61,7 @@ async def test_only_recipes_of_the_list_run(api: Api, ansible_dir: Path, data_di
 
 async def test_server_ids(api: Api, data_dir: Path) -> None:
     await api.create_server()
-    no_id = "is no id: use an `id` that this API gave you, or the bare number"
+    no_id = "is not a valid id: use an `id` that this API gave you, or the bare number"
     job_id = global_id("ProvisionJob", 1)
     cases: list[tuple[list[str], list[JSON]]] = [
         ([], [problem("serverIds", "name at least one server", "SERVERS_EMPTY")]),
@@ -86,7 +86,7 @@ async def test_server_ids(api: Api, data_dir: Path) -> None:
 
 async def test_options_of_a_run(api: Api, data_dir: Path) -> None:
     await api.create_server()
-    tag = "is no task tag: use letters, digits, _, ., : or -, at most 64, no - first"
+    tag = "is not a valid task tag: use letters, digits, _, ., : or -, at most 64, no - first"
     timeout, priority = "the timeout must be 1 to 604800 seconds", "the priority must be from -1000 to 1000"
     key = "an idempotency key has 1 to 128 characters"
     half = "text must not contain NUL or half a surrogate pair"
@@ -118,12 +118,12 @@ BAD_VARIABLES: list[tuple[Any, list[str], str]] = [
     ([1], [], 'variables must be a JSON object, such as {"app_port": 8080}'),
     ("a=1", [], 'variables must be a JSON object, such as {"app_port": 8080}'),
     (5, [], 'variables must be a JSON object, such as {"app_port": 8080}'),
-    ({"": 1}, [], '"" is no variable name: use letters, digits and _, no digit first'),
-    ({"a-b": 1}, [], '"a-b" is no variable name: use letters, digits and _, no digit first'),
-    ({"a\n": 1}, [], '"a\\n" is no variable name: use letters, digits and _, no digit first'),
-    ({"ä": 1}, [], '"ä" is no variable name: use letters, digits and _, no digit first'),
-    ({"\ud800": 1}, [], '"\\ud800" is no variable name: use letters, digits and _, no digit first'),
-    ({"not": 1}, ["not"], "not is no variable name: it is a word of Ansible's template language"),
+    ({"": 1}, [], '"" is not a valid variable name: use letters, digits and _, no digit first'),
+    ({"a-b": 1}, [], '"a-b" is not a valid variable name: use letters, digits and _, no digit first'),
+    ({"a\n": 1}, [], '"a\\n" is not a valid variable name: use letters, digits and _, no digit first'),
+    ({"ä": 1}, [], '"ä" is not a valid variable name: use letters, digits and _, no digit first'),
+    ({"\ud800": 1}, [], '"\\ud800" is not a valid variable name: use letters, digits and _, no digit first'),
+    ({"not": 1}, ["not"], "not is not a valid variable name: it is a word of Ansible's template language"),
     ({"a": "\0"}, ["a"], "text must not contain NUL or half a surrogate pair"),
     ({"a": ["\ud800"]}, ["a"], "text must not contain NUL or half a surrogate pair"),
     ({"a": {"\0": 1}}, ["a"], "text must not contain NUL or half a surrogate pair"),

@@ -42,7 +42,7 @@ async def stored_job(text: bytes) -> None:
 
 @pytest.mark.parametrize("raw", ["", "x", "-1", "1.0", "\uff11", "\ud800", "2147483648", "9" * 300, "U2VydmVyOg=="])
 async def test_malformed_ids(api: Api, data_dir: Path, raw: str) -> None:
-    message = f"{quoted(raw)} is no id: use an `id` that this API gave you, or the bare number"
+    message = f"{quoted(raw)} is not a valid id: use an `id` that this API gave you, or the bare number"
     # A number alone says nothing to `node`, whatever its size.
     if not (raw.isascii() and raw.isdigit()):
         told = await bad_input(api, "query($id: ID!) { node(id: $id) { id } }", id=raw)
@@ -71,7 +71,7 @@ async def test_malformed_cursors_of_lists(api: Api, cursor: str) -> None:
     if cursor.startswith("row:"):
         tries = {base64.b64encode(cursor.encode()).decode()} if cursor != "row:1" else {cursor}
     for after in tries:
-        message = f"{quoted(after)} is no cursor: use an `endCursor` that this API gave you, or none to start"
+        message = f"{quoted(after)} is not a valid cursor: use an `endCursor` that this API gave you, or none to start"
         assert await bad_input(api, SERVERS, after=after) == message
 
 
@@ -84,7 +84,7 @@ async def test_page_sizes(api: Api) -> None:
 async def test_logs_from_nowhere(api: Api) -> None:
     await stored_job(b"ten bytes\n")
     for cursor in ("abc", "-1", "", "\uff11\uff12", "9" * 30, "1.0", " 1", "\ud800"):
-        message = f"{quoted(cursor)} is no log cursor: use a `cursor` that this API gave you, or none to start"
+        message = f"{quoted(cursor)} is not a valid log cursor: use a `cursor` that this API gave you, or none to start"
         assert await bad_input(api, LOG, after=cursor) == message
     past = "cursor 11 is past the end of the log of job 1, which has 10 bytes"
     assert await bad_input(api, LOG, after="11") == past

@@ -35,7 +35,7 @@ mutation Update($input: UpdateServerInput!) {
 SERVER = "query($id: ID!) { server(id: $id) { name host port user auth tags variables hostKeyFingerprint } }"
 PASSPHRASE = "the private key has a passphrase, or a kind that is not supported: store it without"
 ONE_OF = "OneOf Input Object 'CredentialInput' must specify exactly one key."
-UNREADABLE = "this is no private key that can be read: send the whole text, from -----BEGIN to END-----"
+UNREADABLE = "this is not a private key that can be read: send the whole text, from -----BEGIN to END-----"
 Key = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -60,14 +60,14 @@ async def refused(api: Api, **given: Any) -> list[JSON]:
 
 
 async def test_malformed_fields(api: Api, data_dir: Path) -> None:
-    name = "is no server name: use 1 to 64 printable characters, no space at either end"
+    name = "is not a valid server name: use 1 to 64 printable characters, no space at either end"
     host = "is not a valid host: use an IP address or a host name such as web-1.example.org"
     user = (
         "is not a valid user name: use letters, digits, _, ., -, +, @ and \\, none but a letter, a digit or _ first, "
         "at most 128 in all"
     )
     tag = (
-        "is no tag: use a small letter first, then small letters, digits or _, "
+        "is not a valid tag: use a small letter first, then small letters, digits or _, "
         "at most 32 in all, and neither all nor ungrouped (each tag becomes an inventory group)"
     )
     bad = {
@@ -91,7 +91,9 @@ async def test_malformed_fields(api: Api, data_dir: Path) -> None:
     idn = f'"müller.example" {host}, which is xn--mller-kva.example here'
     assert await refused(api, host="müller.example") == [problem("host", idn)]
     for port in (0, 65536, -1):
-        assert await refused(api, port=port) == [problem("port", f"{port} is no port: use a number from 1 to 65535")]
+        assert await refused(api, port=port) == [
+            problem("port", f"{port} is not a valid port: use a number from 1 to 65535")
+        ]
     for word in ("all", "ungrouped", "Web", "a-b", "", "1a", "a\n", "t" * 33, "a:children"):
         assert await refused(api, tags=["web", word]) == [problem("tags", f"{quoted(word)} {tag}")]
     assert await refused(api, tags=["a"] * 65) == [problem("tags", "65 tags are too many: use at most 64")]
@@ -220,7 +222,7 @@ async def test_key_files(start_app: StartApp, tmp_path: Path, data_dir: Path) ->
     (keys / "out").symlink_to(tmp_path / "outside")
     (keys / "in").symlink_to(keys / "sub" / "key")
     api = await start_app(keys_dir=keys)
-    no_path = "is no key file: give the name of a file in the keys directory, not a path"
+    no_path = "is not the name of a key file: give the name of a file in the keys directory, not a path"
     for name in ("../outside", str(tmp_path / "outside"), "sub/key", "", ".", "..", "-x", ".hidden", "a\0"):
         expected = [problem(["credential", "keyFile"], f"{quoted(name)} {no_path}")]
         assert await refused(api, credential={"keyFile": name}) == expected

@@ -152,7 +152,7 @@ async def test_the_header_goes_before_the_argument_of_those_two_alone(api: Api) 
         ((_, _, payload), _) = parse(await post(api, query, last=mark))
         assert payload == {"data": {"jobLog": {"after": mark or "0", "text": text}}}
     for mark, problem in (
-        ("x", '"x" is no log cursor: use a `cursor` that this API gave you, or none to start'),
+        ("x", '"x" is not a valid log cursor: use a `cursor` that this API gave you, or none to start'),
         ("9", "cursor 9 is past the end of the log of job 1, which has 8 bytes"),
     ):
         ((kind, none, payload), (end, _, _)) = parse(await post(api, query, last=mark))

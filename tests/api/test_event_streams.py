@@ -122,7 +122,9 @@ async def test_a_cursor_that_is_none_is_refused(api: Api, cursor: str) -> None:
     if cursor in {"4", "99999"}:
         assert error["message"] == f"cursor {cursor} is past the last event of job {job.id}, which has 3"
     else:
-        assert error["message"].endswith("is no event cursor: use a `cursor` that this API gave you, or none to start")
+        assert error["message"].endswith(
+            "is not a valid event cursor: use a `cursor` that this API gave you, or none to start"
+        )
     assert await refusal(api, str(job.id), cursor) == error["message"]
 
 

@@ -162,7 +162,7 @@ async def test_bad_runs(api: Api, data_dir: Path) -> None:
     )
     known = "not known here; use runProvision of /graphql for more than a plain run"
     none = '"x" is not a recipe; the recipes here are: base, demo'
-    no_id = "is no id: use an `id` that this API gave you, or the bare number"
+    no_id = "is not a valid id: use an `id` that this API gave you, or the bare number"
     cases: list[tuple[Any, int, str, list[str] | None]] = [
         ([], 400, 'the body must be an object, such as {"recipe": "base", "serverIds": [1]}', None),
         ({"serverIds": [1]}, 400, recipe, None),

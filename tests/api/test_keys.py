@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.api import JSON, Api
 from tests.support.untouched import assert_untouched
 
-UNREADABLE = "this is no private key that can be read: send the whole text, from -----BEGIN to END-----"
+UNREADABLE = "this is not a private key that can be read: send the whole text, from -----BEGIN to END-----"
 Form = Callable[[int, int, int], str]
 # With a check for primes the longest of them took 56 seconds, on a machine that did nothing else.
 SECONDS = 5.0

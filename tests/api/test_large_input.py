@@ -53,11 +53,11 @@ async def test_some_of_many_faults_are_told(api: Api, query: str) -> None:
 async def test_fields_that_nobody_knows(api: Api) -> None:
     few = {f"n{number}": 1 for number in range(MAX_UNKNOWN)}
     assert len((await api.raw(JOBS, f=few))["errors"]) == MAX_UNKNOWN
-    assert await fault(api, JOBS, f={**few, "more": 1}) == ('$f: "more" is no field of JobFilter', "BAD_USER_INPUT")
+    assert await fault(api, JOBS, f={**few, "more": 1}) == ('$f: "more" is not a field of JobFilter', "BAD_USER_INPUT")
     message, code = await fault(api, JOBS, f={"n" * (MAX_NAME + 1): 1})
-    assert (code, message.endswith("is no field of JobFilter")) == ("BAD_USER_INPUT", True)
+    assert (code, message.endswith("is not a field of JobFilter")) == ("BAD_USER_INPUT", True)
     message, _ = await fault(api, CREATE, input={"credential": {f"n{number}": 1 for number in range(9000)}})
-    assert message == '$input.credential: "n0" is no field of CredentialInput'
+    assert message == '$input.credential: "n0" is not a field of CredentialInput'
 
 
 @pytest.mark.parametrize(

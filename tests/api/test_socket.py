@@ -175,8 +175,8 @@ async def test_malformed_subscriptions_leave_the_socket_open(api: Api, quiet: No
     await ProvisionJob.create(
         recipe="base", revision="r", status="SUCCESS", tags=[], skip_tags=[], timeout_seconds=1, requested_by="x"
     )
-    no_id = "is no id: use an `id` that this API gave you, or the bare number"
-    no_cursor = "is no log cursor: use a `cursor` that this API gave you, or none to start"
+    no_id = "is not a valid id: use an `id` that this API gave you, or the bare number"
+    no_cursor = "is not a valid log cursor: use a `cursor` that this API gave you, or none to start"
     many = "1001 ids are too many: watch at most 1000, or leave ids out to watch all"
     cases: list[tuple[str, JSON, str]] = [
         (LOG, {"id": "x"}, f'"x" {no_id}'),

@@ -83,7 +83,10 @@ def test_migrate_and_seed_are_idempotent(command: Callable[..., Result], tmp_pat
             "servers: [{name: x, host: 'a b', user: u, credential: {local: true}}]",
             'servers[0].host: "a b" is not a valid host',
         ),
-        ("servers: [{name: x, host: h, user: u, port: 0, credential: {local: true}}]", "servers[0].port: 0 is no port"),
+        (
+            "servers: [{name: x, host: h, user: u, port: 0, credential: {local: true}}]",
+            "servers[0].port: 0 is not a valid port",
+        ),
         ("servers: [2026-99-99]", "is not YAML: month must be in 1..12"),
         ("servers: [{name: x, host: h, user: u, credential: {}}]", "servers[0].credential: write one of password"),
         (
@@ -144,7 +147,7 @@ def test_a_bad_seed_file_is_one_line(command: Callable[..., Result], tmp_path: P
         (("serve",), {"database_url": "mysql://x"}, "PLAYCAST_DATABASE_URL: use sqlite:///path/to/file or postgres://"),
         (("run", "base", "here"), {"url": "http://127.0.0.1:9"}, "there is no Playcast at http://127.0.0.1:9"),
         (("logs", "1"), {"url": "http://127.0.0.1:9"}, "there is no Playcast at http://127.0.0.1:9"),
-        (("logs", "1", "--after", "x"), {}, '"x" is no log cursor'),
+        (("logs", "1", "--after", "x"), {}, '"x" is not a valid log cursor'),
         (("seed", "/nowhere.yml"), {}, "/nowhere.yml cannot be read"),
     ],
 )

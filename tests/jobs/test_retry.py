@@ -223,7 +223,7 @@ REFUSALS: dict[str, tuple[Callable[[Shop, Path], Awaitable[None]], JSON, tuple[s
     "no id": (
         _nothing,
         {"jobId": "x"},
-        ("INVALID", '"x" is no id: use an `id` that this API gave you, or the bare number', ["jobId"]),
+        ("INVALID", '"x" is not a valid id: use an `id` that this API gave you, or the bare number', ["jobId"]),
     ),
     "not ended": (
         _run_on,

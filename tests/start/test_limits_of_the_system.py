@@ -146,8 +146,8 @@ def a_broken_link(jobs: Path) -> Iterator[None]:
     [
         (full, FULL),
         (read_only, "{jobs}/1: the file system is read-only: mount it writable"),
-        (a_file, "something that is no directory is in its place: move that away, or name another path"),
-        (a_broken_link, "something that is no directory is in its place: move that away, or name another path"),
+        (a_file, "something that is not a directory is in its place: move that away, or name another path"),
+        (a_broken_link, "something that is not a directory is in its place: move that away, or name another path"),
     ],
 )
 async def test_a_directory_of_jobs_that_takes_nothing(

@@ -89,7 +89,7 @@ def read_only_directory(data_dir: Path) -> None:
 
 
 DAMAGED = f"cannot be used: it is damaged: {BACKUP}"
-NO_PLACE = "{dir}: something that is no directory is in its place: move that away, or name another path"
+NO_PLACE = "{dir}: something that is not a directory is in its place: move that away, or name another path"
 IS_DIRECTORY = "the database {file} cannot be opened: {file}: it is a directory: a file is needed there"
 UNOPENED = f"it cannot be opened: give this account (uid {os.geteuid()}) access to it and to its directory"
 ABSENT = "there is no database at {file}; PLAYCAST_DATA_DIR or PLAYCAST_DATABASE_URL names another"

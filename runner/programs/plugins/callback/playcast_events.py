@@ -227,7 +227,7 @@ class CallbackModule(_Results):  # type: ignore[misc]  # ansible ships no types
         """Append one event."""
         self._seq += 1
         sys.stdout.flush()
-        start, self._log_end = self._log_end, os.fstat(1).st_size  # stays 0 if the log is no regular file
+        start, self._log_end = self._log_end, os.fstat(1).st_size  # stays 0 if the log is not a regular file
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         common = {"seq": self._seq, "at": now, "kind": kind, "log_start": start, "log_offset": self._log_end}
         event = {**common, "progress": self._progress.shown, **details}
