@@ -35,6 +35,13 @@ def test_one_of_each_file_is_drawn_and_each_has_its_turn(monkeypatch: pytest.Mon
     assert min(drawn.values()) > 50
 
 
+def test_a_file_with_many_quick_ones_draws_every_other_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "slow_tests", lambda: {"a.py::slow": 5})
+    ids = ["a.py::slow", *(f"a.py::quick[{number}]" for number in range(10))]
+    assert 120 < sum(not sampling.left_out(ids, str(seed)) for seed in range(300)) < 180
+    assert not any(sampling.left_out(ids[:-1], str(seed)) for seed in range(300))
+
+
 def test_long_ones_share_their_time_and_one_is_always_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = {
         "a.py::chaos": 100,

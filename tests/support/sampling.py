@@ -7,7 +7,7 @@ same for everyone who runs that commit.
 import functools
 import hashlib
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +20,8 @@ LONG = 15
 """Seconds. Files that have only what takes longer share what follows."""
 FOR_THE_LONG = 40
 """Seconds of each run for such files, but one of them is always drawn."""
+MANY_QUICK = 10
+"""So many quick tests say most of what a file has to say: of such a file one is drawn every other time."""
 TOO_LONG = 120
 """Seconds. What takes longer is never drawn."""
 
@@ -47,17 +49,24 @@ def slow_tests() -> dict[str, int]:
 
 
 def left_out(node_ids: Iterable[str], seed: str) -> set[str]:
-    """The slow tests that are not drawn: all but one of each file, and those of most files that have only long ones."""
+    """The slow tests that are not drawn: all but one of most files."""
     slow: dict[str, list[str]] = defaultdict(list)
+    quick: Counter[str] = Counter()
     for node_id in node_ids:
+        file = node_id.partition("::")[0]
         if function_of(node_id) in slow_tests():
-            slow[node_id.partition("::")[0]].append(node_id)
+            slow[file].append(node_id)
+        else:
+            quick[file] += 1
     drawn = sorted(
         (min(of_file, key=lambda one: _order(one, seed)) for of_file in slow.values()), key=lambda one: _lot(one, seed)
     )
     left = FOR_THE_LONG
     taken: set[str] = set()
     for node_id in drawn:
+        file = node_id.partition("::")[0]
+        if quick[file] >= MANY_QUICK and _lot(file, seed) < "8":
+            continue
         seconds = _seconds(node_id)
         if seconds <= LONG or (seconds <= TOO_LONG and left == FOR_THE_LONG) or seconds <= left:
             taken.add(node_id)
