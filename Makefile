@@ -77,7 +77,8 @@ cluster: $(STAMP) ## Start PostgreSQL, two servers and three workers on this mac
 jobs ?= 3
 
 # Most of the time goes to the slow tests of tests/slow.toml, so one of each file is drawn, others with each commit.
-# `sample=word` draws others, `sample=` takes all, and whoever names tests gets what is named.
+# `sample=word` draws others, `sample=` takes all, and whoever names tests in `args` gets what is named. `files` says
+# which files are drawn from.
 sample ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo none)
 drawn = $(if $(args),,$(if $(sample),--sample=$(sample)))
 
@@ -98,7 +99,7 @@ test: page ## Run the tests, a sample of the slow ones; args="-k word" goes to p
 	ran=; failed=; \
 	suite() { \
 		echo "== Tests $$1"; \
-		$$limit $(BIN)/pytest -m "$$2" -n $$3 --dist worksteal $(cover) $(drawn) $(args); \
+		$$limit $(BIN)/pytest -m "$$2" -n $$3 --dist worksteal $(cover) $(drawn) $(files) $(args); \
 		case $$? in 0) ran=1 ;; 5) ;; 124 | 137) failed=1; echo 'Stopped after $(patience) s.' ;; *) failed=1 ;; esac; \
 	}; \
 	[ -z '$(cover)' ] || $(BIN)/coverage erase; \

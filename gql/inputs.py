@@ -11,7 +11,7 @@ from runner.checks import invalid
 from runner.errors import BadInput, ErrorCode, Problem, Refused
 from runner.limits import MAX_SERVERS_PER_JOB
 from runner.secrets.credentials import Credential
-from runner.verbs.request import Options, Order
+from runner.verbs.request import OPTIONS, Order
 from runner.verbs.servers import ServerFields
 
 
@@ -43,7 +43,7 @@ class RunProvisionInput:
 
     def order(self) -> Order:
         """The order that this input means; Refused names an id that cannot be read."""
-        given = {name: getattr(self, name) for name in Options.names()}
+        given = {name: getattr(self, name) for name in OPTIONS}
         return Order(
             recipe=self.recipe,
             server_ids=_server_ids(self.server_ids),

@@ -14,6 +14,7 @@ from tortoise import fields
 from tortoise.connection import get_connection
 from tortoise.expressions import F
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 from models.dialect import mark
 from models.json_field import JsonField
@@ -139,6 +140,11 @@ class ProvisionJob(Model):
         )
         return await cls.get(id=job_id) if moved else None
 
+    @classmethod
+    def _claimed(cls, job_id: int, fence: int) -> "QuerySet[ProvisionJob]":
+        """The job while it runs under this claim; nothing once somebody else has moved it."""
+        return cls.filter(id=job_id, status=JobStatus.RUNNING, fence=fence)
+
     async def finish(
         self,
         *,
@@ -149,7 +155,7 @@ class ProvisionJob(Model):
         at: datetime,
     ) -> bool:
         """RUNNING -> a final state, if this claim still holds; False if somebody else moved the job."""
-        moved = await ProvisionJob.filter(id=self.id, status=JobStatus.RUNNING, fence=self.fence).update(
+        moved = await self._claimed(self.id, self.fence).update(
             status=status,
             failure_reason=reason,
             message=message,
@@ -161,8 +167,7 @@ class ProvisionJob(Model):
 
     async def mark_launched(self, at: datetime) -> None:
         """Note when its ansible was started; FenceLost if the job is not ours any more."""
-        ours = ProvisionJob.filter(id=self.id, status=JobStatus.RUNNING, fence=self.fence)
-        if not await ours.update(launched_at=at):
+        if not await self._claimed(self.id, self.fence).update(launched_at=at):
             raise FenceLost
         self.launched_at = at
 
@@ -179,7 +184,7 @@ class ProvisionJob(Model):
     @classmethod
     async def lose(cls, job_id: int, fence: int, message: str, at: datetime) -> bool:
         """RUNNING -> ERROR for a job whose worker is lost. The new fence keeps that worker from writing any more."""
-        moved = await cls.filter(id=job_id, status=JobStatus.RUNNING, fence=fence).update(
+        moved = await cls._claimed(job_id, fence).update(
             status=JobStatus.ERROR,
             failure_reason=FailureReason.WORKER_LOST,
             message=message,

@@ -17,7 +17,6 @@ from runner.viewer import LOCAL_VIEWER
 
 _STRICT = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel)
 _TEXT = "write text, in quotes where YAML reads something else"
-_FLAG = "write true or false"
 
 
 class SeedCredential(BaseModel):
@@ -28,7 +27,7 @@ class SeedCredential(BaseModel):
     password: str | None = Field(default=None, description=_TEXT)
     private_key: str | None = Field(default=None, description=_TEXT)
     key_file: str | None = Field(default=None, description=_TEXT)
-    local: Any = Field(default=None)
+    local: Any = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -51,14 +50,13 @@ class SeedServer(BaseModel):
     port: int = Field(default=22, description="write a number")
     tags: list[str] | None = Field(default=None, description="write a list of texts")
     variables: dict[str, Any] | None = Field(default=None, description="write a mapping of names and values")
-    strict_host_key: bool = Field(default=True, description=_FLAG)
+    strict_host_key: bool = Field(default=True, description="write true or false")
 
     def fields(self) -> ServerFields:
         """The same, as the verbs take it."""
-        given = {name: getattr(self, name) for name in SeedServer.model_fields}
         credential = Credential(**self.credential.model_dump())
         return ServerFields(
-            **{**given, "credential": credential, "tags": self.tags or [], "variables": self.variables or {}}
+            **{**dict(self), "credential": credential, "tags": self.tags or [], "variables": self.variables or {}}
         )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from pydantic.alias_generators import to_camel
+
 from models import ProvisionJob
 from runner.secrets.vault import Secret
 
@@ -19,14 +21,13 @@ class Options:
     timeout_seconds: int | None = None
     priority: int = 0
 
-    @classmethod
-    def names(cls) -> list[str]:
-        """The options, as they are called here."""
-        return [option.name for option in fields(Options)]
-
     def columns(self) -> dict[str, Any]:
         """The same as columns of a job."""
-        return {_column(name): _plain(getattr(self, name)) for name in self.names()}
+        return {column: _plain(getattr(self, name)) for name, column in OPTIONS.items()}
+
+
+OPTIONS: Mapping[str, str] = {option.name: option.metadata.get("column", option.name) for option in fields(Options)}
+"""The column of a job that holds each option."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +41,16 @@ class Request(Options):
     @classmethod
     def of(cls, job: ProvisionJob, server_ids: Sequence[int], secret: Secret) -> Self:
         """What `job` was asked for, on these servers; `secret` are the values of its secret inputs."""
-        options: Mapping[str, Any] = {name: getattr(job, _column(name)) for name in cls.names()}
+        options: Mapping[str, Any] = {name: getattr(job, column) for name, column in OPTIONS.items()}
         return cls(recipe=job.recipe, server_ids=server_ids, extra_vars={**(job.extra_vars or {}), **secret}, **options)
 
     def options_other_than(self, made: Options) -> list[str]:
         """The inputs, as clients call them, whose options this sets to something else than `made` has."""
-        wanted = {name: _plain(getattr(self, name)) for name in self.names()}
+        wanted = {name: _plain(getattr(self, name)) for name in OPTIONS}
         return [
-            _input(name) for name, value in wanted.items() if value is not None and value != _plain(getattr(made, name))
+            to_camel(name)
+            for name, value in wanted.items()
+            if value is not None and value != _plain(getattr(made, name))
         ]
 
 
@@ -60,18 +63,6 @@ class Order(Request):
     secrets: frozenset[str] = frozenset()
 
 
-_COLUMNS: Mapping[str, str] = {option.name: option.metadata.get("column", option.name) for option in fields(Options)}
-
-
-def _column(name: str) -> str:
-    return _COLUMNS[name]
-
-
 def _plain(value: object) -> object:
     """Equal for equal lists, whatever holds them."""
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-
-
-def _input(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)

@@ -15,17 +15,9 @@ from tests.conftest import StartApp
 from tests.events.test_events import FOLLOW, batches, follow, until
 from tests.jobs.test_cancel import cancel, until_it_prints
 from tests.support.api import JSON, Api
+from tests.support.playbooks import SLEEPY
 from tests.support.standin import make_program
 
-SLEEPY = """
-- name: Sleepy
-  hosts: all
-  gather_facts: false
-  tasks:
-    - name: Sleep
-      ansible.builtin.command: sleep {seconds}
-      changed_when: false
-"""
 PAGE = """
 query Page($id: ID!, $first: Int, $after: String) {
   job(id: $id) { events(first: $first, after: $after) { nodes { seq } pageInfo { hasNextPage endCursor } } }

@@ -7,13 +7,13 @@ PostgreSQL for 45 too.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.support.chaos import FULL_LENGTH
 from tests.support.cluster import Cluster
 from tests.support.faults import GRACE, LINES, PLAYBOOK, Faults
 from tests.support.faults_truth import check
@@ -21,7 +21,6 @@ from tests.support.mortal_postgres import freezing_proxy, mortal_postgres
 from tests.support.postgres import fresh_database
 
 PAUSE = 1.4
-LONG = os.environ.get("CHAOS") == "long"
 
 
 @pytest.fixture
@@ -47,11 +46,11 @@ async def happen(faults: Faults) -> None:
     await asyncio.sleep(6)
     await faults.busy("w2", "w3")
     async with faults.frozen("w2"), faults.proxy.frozen():
-        await asyncio.gather(asyncio.sleep(30 if LONG else 0), faults.cut_off("w2", "w3"))
+        await asyncio.gather(asyncio.sleep(30 if FULL_LENGTH else 0), faults.cut_off("w2", "w3"))
     await asyncio.sleep(5)
     await faults.database.away(10)
     await asyncio.sleep(6)
-    if LONG:
+    if FULL_LENGTH:
         await faults.database.away(45)
         await asyncio.sleep(6)
     await faults.busy("w1")

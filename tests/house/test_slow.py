@@ -1,4 +1,4 @@
-"""The list of slow tests names tests that there are, and a sample leaves none out for ever."""
+"""The list of slow tests names tests that there are, and a sample is drawn by its rules."""
 
 import ast
 from collections import Counter

@@ -22,15 +22,15 @@ from runner.job_processes import marked
 from runner.programs.ansible_child import LOG_UNWRITABLE
 from tests.jobs.test_recovery import scratch_of, stored_log, supervisor
 from tests.support.api import JSON, RUN, Api
+from tests.support.chaos import FULL_LENGTH
 from tests.support.disk import small_disk
 from tests.support.drip import add_drip, drip, dripped, steady
 from tests.support.launchers import until
 from tests.support.serving import serving
 from tests.support.watch import EventWatch, LogWatch
 
-LONG = os.environ.get("CHAOS") == "long"
-LOCKED_SECONDS = 45 if LONG else 8
-STOPPED_SECONDS = 30 if LONG else 4
+LOCKED_SECONDS = 45 if FULL_LENGTH else 8
+STOPPED_SECONDS = 30 if FULL_LENGTH else 4
 # Longer than the server waits for a lock.
 REFUSED_SECONDS = 11
 

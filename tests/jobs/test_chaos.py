@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chaos import Plan, Run
+from tests.support.chaos import FULL_LENGTH, Plan, Run
 from tests.support.chaos_truth import Figures, check
 from tests.support.keeper import Keeper, end_processes_of
 from tests.support.serving import serving
@@ -23,7 +23,7 @@ LONG = Plan(jobs=20, lines=5000, kills=60, slots=8, pause=0.02, timeout=60, limi
 @pytest.mark.alone("counts on deaths between the lines of its jobs")
 @pytest.mark.timeout(2700)
 async def test_no_death_of_the_server_loses_or_doubles_anything(tmp_path: Path, ansible_dir: Path) -> None:
-    plan = LONG if os.environ.get("CHAOS") == "long" else SHORT
+    plan = LONG if FULL_LENGTH else SHORT
     seed = int(os.environ.get("CHAOS_SEED") or time.time_ns())
     print(f"\nCHAOS_SEED={seed}")  # noqa: T201 (pytest shows it with a failure)
     rng = random.Random(seed)  # noqa: S311 (moments to kill at, not secrets)

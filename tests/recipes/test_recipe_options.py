@@ -19,6 +19,7 @@ from tests.conftest import StartApp
 from tests.jobs.test_cancel import cancel
 from tests.support.api import RUN, Api
 from tests.support.launchers import until
+from tests.support.playbooks import SLEEPY
 from tests.support.sshd import make_key, require_sshd, start_sshd
 from tests.support.standin import make_program
 from tests.support.untouched import assert_untouched
@@ -26,15 +27,6 @@ from tests.support.untouched import assert_untouched
 AddRecipe = Callable[[str, str], None]
 PLAY = "- name: Play\n  hosts: all\n  gather_facts: false\n  tasks: []\n"
 SECONDS = f"timeout is a whole number of seconds from 1 to {MAX_TIMEOUT_SECONDS}"
-SLEEP = """
-- name: Sleeps
-  hosts: all
-  gather_facts: false
-  tasks:
-    - name: Sleep
-      ansible.builtin.command: sleep {seconds}
-      changed_when: false
-"""
 ASKS = """
 - name: Asks
   hosts: all
@@ -181,7 +173,7 @@ async def test_what_a_cancel_means_over_there(
 ) -> None:
     require_sshd()
     seconds = f"77.{time.time_ns()}"
-    add_recipe("sleeps", SLEEP.format(seconds=seconds))
+    add_recipe("sleeps", SLEEPY.format(seconds=seconds))
     describe(ansible_dir, "sleeps", said)
     private, public = make_key(tmp_path)
     with start_sshd(tmp_path, authorized_key=public) as sshd:

@@ -4,6 +4,7 @@ keeper.py kills the server, watch.py reads over every death, chaos_truth.py says
 """
 
 import asyncio
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.support.keeper import Keeper
 from tests.support.launchers import until
 from tests.support.watch import CUTS, EventWatch, LogWatch
 
+FULL_LENGTH = os.environ.get("CHAOS") == "long"
+"""Whether `make chaos` runs, and not `make test`."""
 BLOCK = 250
 WATCHERS = 2
 HEAD = """

@@ -1,5 +1,14 @@
 """Playbooks that more than one test file runs."""
 
+SLEEPY = """
+- name: Sleepy
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Sleep
+      ansible.builtin.command: sleep {seconds}
+      changed_when: false
+"""
 # Prints, then waits until the file `go` exists.
 SLOW = """
 - hosts: all

@@ -1,7 +1,6 @@
-"""Which of the slow tests a run takes: all of them, or one of each file.
+"""Which of the slow tests a run takes: all of them, or a sample, which holds at most one of each file.
 
-`tests/slow.toml` lists them. A sample is drawn anew for each commit, so that all of them have their turn, and it is the
-same for everyone who runs that commit.
+`tests/slow.toml` lists them. A sample is drawn anew for each commit, and is the same for everyone who runs that commit.
 """
 
 import functools
